@@ -1,0 +1,141 @@
+//! What the engine hands to a monitor, and what the two say to each other.
+//!
+//! A start is handed over as an OCI bundle: `config.json` is the runtime specification's
+//! ([`oci_spec::runtime::Spec`]); [`Extra`] is `canoa.json` beside it, for what that doesn't know.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use ipnet::Ipv4Net;
+use oci_spec::runtime::Process;
+use serde::{Deserialize, Serialize};
+
+/// `canoa.json`: what a container needs beyond the OCI runtime specification.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Extra {
+    /// The container's id, 64 hexadecimal digits.
+    pub id: String,
+    /// The image's layers, unpacked, the lowest first.
+    pub layers: Vec<PathBuf>,
+    /// The writable layer, and the overlay's own work folder beside it.
+    pub upper: PathBuf,
+    /// See `upper`.
+    pub work: PathBuf,
+    /// `-u`: a user as people write it (`name`, `uid`, `name:group`, `uid:gid`), looked up in the
+    /// container's own /etc/passwd. Empty: the image names none, so root.
+    pub user: String,
+    /// The interfaces to make; none for `--network none` and `host`.
+    pub interfaces: Vec<Interface>,
+    /// The json-file log, or none.
+    pub log: Option<PathBuf>,
+    /// Whether standard input is kept open (`-i`); else it is /dev/null.
+    pub open_stdin: bool,
+    /// Whether the first attached client's end of input ends the container's.
+    pub stdin_once: bool,
+    /// `--init`: PID 1 is ours, reaps and forwards signals.
+    pub init: bool,
+    /// The control socket to listen on.
+    pub socket: PathBuf,
+    /// Where the exit goes: [`Exited`] as JSON.
+    pub exit: PathBuf,
+}
+
+/// One interface of a container, decided by the engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interface {
+    /// Its name inside: `eth0`.
+    pub name: String,
+    /// The bridge on the host to which its other end belongs.
+    pub bridge: String,
+    /// Address and prefix.
+    pub address: Ipv4Net,
+    /// The default route's gateway.
+    pub gateway: Ipv4Addr,
+    /// MAC address, `02:42:…`.
+    pub mac: [u8; 6],
+}
+
+/// The plan of an exec: the first line on descriptor 3 of `canoa monitor exec`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Exec {
+    /// The container's PID 1.
+    pub pid: i32,
+    /// … and when it started, in the clock ticks of `/proc/PID/stat`: pids are reused.
+    pub start_time: u64,
+    /// The container's bundle: its `config.json` says what an exec must take on.
+    pub bundle: PathBuf,
+    /// What to run: arguments, environment, working directory, terminal, capabilities.
+    pub process: Process,
+    /// As [`Extra::user`].
+    pub user: String,
+    /// Whether standard input is attached; else it is /dev/null.
+    pub open_stdin: bool,
+}
+
+/// Engine to monitor.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// Tell me of the start and of the end.
+    Watch {},
+    /// This connection becomes the process's streams.
+    Attach(Streams),
+    /// The terminal's size has changed.
+    Resize {
+        /// Lines.
+        rows: u16,
+        /// Characters in a line.
+        columns: u16,
+    },
+    /// Send me the descriptor of the merged file system.
+    Root {},
+}
+
+/// Which streams an attached client takes part in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Streams {
+    /// Its bytes are the process's input.
+    #[serde(default)]
+    pub stdin: bool,
+    /// It gets the output.
+    #[serde(default)]
+    pub stdout: bool,
+    /// It gets the errors.
+    #[serde(default)]
+    pub stderr: bool,
+}
+
+/// Monitor to engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// The program runs: `execve` has succeeded.
+    Started {
+        /// In the engine's own pid namespace.
+        pid: i32,
+        /// As [`Exec::start_time`].
+        start_time: u64,
+    },
+    /// It never ran; everything is cleaned up.
+    Failed {
+        /// One line: what, on what, why.
+        message: String,
+        /// 127 not found, 126 not executable, 125 anything else.
+        code: i32,
+    },
+    /// It ran, and ended.
+    Exited(Exited),
+    /// The answer to [`Request::Root`], with the descriptor beside it.
+    Root {},
+}
+
+/// How a process ended: also what `exit.json` holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exited {
+    /// Its own exit code, or 128 + the signal that ended it.
+    pub code: i32,
+    /// Whether the kernel killed something in it for want of memory.
+    pub oom_killed: bool,
+    /// When, RFC 3339 with nanoseconds, UTC.
+    pub finished_at: String,
+}

@@ -1,0 +1,128 @@
+//! The socket between a parent and the child it cloned.
+//!
+//! One pair of `SOCK_SEQPACKET` sockets ([unix(7)]) carries everything that the two say to each
+//! other. A packet is a message, so no length has to be written, and the other side's end closes
+//! as a file does. That end is a message, too:
+//!
+//! - The child's end has `CLOEXEC` set. When the parent reads *end of file* and no error came
+//!   before it, `execve` has succeeded.
+//! - When a child that waits for its release reads end of file, its parent has died.
+//!
+//! [unix(7)]: https://man7.org/linux/man-pages/man7/unix.7.html
+
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send as send_packet, socketpair};
+
+use crate::step::Error;
+
+/// What is said between the two.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Message {
+    /// Parent to child: you may run now.
+    Go,
+    /// Child to parent: a step is done.
+    Step { name: String, on: String, micros: u64, file: String, line: u32 },
+    /// Child to parent: a step failed, and I end.
+    Failed(Error),
+}
+
+/// A packet is cut to this size; only names and paths go through.
+const PACKET: usize = 16 * 1024;
+
+/// Makes the pair: (the parent's end, the child's end).
+pub(crate) fn pair() -> nix::Result<(OwnedFd, OwnedFd)> {
+    socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+}
+
+/// Sends one message as one packet.
+pub(crate) fn send(socket: RawFd, message: &Message) -> nix::Result<()> {
+    // NOSIGNAL: a parent that died is an error to return here, not a SIGPIPE to die from.
+    send_packet(socket, &message.encode(), MsgFlags::MSG_NOSIGNAL).map(drop)
+}
+
+/// Waits for the next message; `None` when the other end is closed.
+pub(crate) fn receive(socket: &OwnedFd) -> io::Result<Option<Message>> {
+    let mut packet = vec![0; PACKET];
+    loop {
+        match recv(socket.as_raw_fd(), &mut packet, MsgFlags::empty()) {
+            Err(nix::Error::EINTR) => continue,
+            // A peer that died with unread packets of ours shows as a reset: it is closed.
+            Ok(0) | Err(nix::Error::ECONNRESET) => return Ok(None),
+            Err(errno) => return Err(errno.into()),
+            Ok(length) => {
+                return Message::decode(&packet[..length])
+                    .map(Some)
+                    .ok_or_else(|| ErrorKind::InvalidData.into());
+            }
+        }
+    }
+}
+
+impl Message {
+    /// Fields separated by NUL: no name, path or number has one.
+    fn encode(&self) -> Vec<u8> {
+        let fields: Vec<String> = match self {
+            Message::Go => vec!["go".into()],
+            Message::Step { name, on, micros, file, line } => {
+                vec![
+                    "step".into(),
+                    name.clone(),
+                    on.clone(),
+                    micros.to_string(),
+                    file.clone(),
+                    line.to_string(),
+                ]
+            }
+            Message::Failed(Error { step, on, errno, hint }) => {
+                vec!["failed".into(), step.clone(), on.clone(), errno.to_string(), hint.clone()]
+            }
+        };
+        let mut packet = fields.join("\0").into_bytes();
+        packet.truncate(PACKET);
+        packet
+    }
+
+    fn decode(packet: &[u8]) -> Option<Message> {
+        let text = String::from_utf8_lossy(packet);
+        let fields: Vec<&str> = text.split('\0').collect();
+        Some(match fields.as_slice() {
+            ["go"] => Message::Go,
+            ["step", name, on, micros, file, line] => Message::Step {
+                name: (*name).into(),
+                on: (*on).into(),
+                micros: micros.parse().ok()?,
+                file: (*file).into(),
+                line: line.parse().ok()?,
+            },
+            ["failed", step, on, errno, hint] => Message::Failed(Error {
+                step: (*step).into(),
+                on: (*on).into(),
+                errno: errno.parse().ok()?,
+                hint: (*hint).into(),
+            }),
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_arrives_as_it_was_sent_and_a_closed_end_reads_as_none() {
+        let (parent, child) = pair().unwrap();
+        let sent = Message::Failed(Error {
+            step: "mount proc".into(),
+            on: "/proc".into(),
+            errno: 1,
+            hint: String::new(),
+        });
+        send(child.as_raw_fd(), &sent).unwrap();
+        assert_eq!(receive(&parent).unwrap(), Some(sent));
+        drop(child);
+        assert_eq!(receive(&parent).unwrap(), None);
+    }
+}
