@@ -1,1 +1,39 @@
-//! Placeholder.
+//! # Lesson 5: a network of its own
+//!
+//! A process in a new network namespace has an interface `lo` which is down, and nothing else:
+//! not even itself can be reached. This lesson lays the cable.
+//!
+//! ```text
+//!   container                     host
+//!   ┌──────────────────┐         ┌───────────────────────────────────────────┐
+//!   │ eth0 172.29.0.2 ─┼──veth───┼─ ve1f0c… ─┐                               │
+//!   └──────────────────┘         │           ├─ bridge 172.29.0.1 ── NAT ────┼── outside
+//!   ┌──────────────────┐         │           │                               │
+//!   │ eth0 172.29.0.3 ─┼──veth───┼─ ve92ab… ─┘                               │
+//!   └──────────────────┘         └───────────────────────────────────────────┘
+//! ```
+//!
+//! - [`netlink`]: how one talks to the kernel about interfaces, addresses and routes.
+//! - [`namespace`]: doing something in another network namespace.
+//! - [`bridge`]: the switch in the host, to which all containers of a network are plugged.
+//! - [`subnet`]: which addresses the network may have, so that none of the host's are hidden.
+//! - [`veth`]: the cable: a pair of interfaces, one end in the container.
+//! - [`addresses`]: who has which address, also after a crash.
+//! - [`nat`] and [`forwarding`]: the way out, behind the host's own address.
+//! - [`names`]: what a program in the container reads about names: hosts, hostname, resolv.conf.
+
+pub mod addresses;
+pub mod bridge;
+pub mod forwarding;
+mod link;
+pub mod names;
+pub mod namespace;
+pub mod nat;
+pub mod netlink;
+mod nftables;
+pub mod subnet;
+pub mod veth;
+
+pub use addresses::Addresses;
+pub use bridge::Bridge;
+pub use veth::{Interface, attach, lo_up};

@@ -1,0 +1,160 @@
+//! Who has which address: an allocator that survives crashes.
+//!
+//! A lease is a file: its name is the address, its content is the owner. So there is nothing to
+//! load, nothing to save and nothing to repair: what the folder shows is how it is, whoever died
+//! in the middle of whatever.
+//!
+//! Two things make it safe among threads and processes:
+//!
+//! - A lease is written under another name, then *linked* to its own: link(2) fails when the name
+//!   exists, so of two who want one address one gets it; and a lease is never seen half-written.
+//! - Whoever changes the folder holds a lock on it (flock(2)), which the kernel lets go when its
+//!   holder dies. Without it, one who gives back an address could delete the lease of the next
+//!   owner, who took it a moment after the first of two deletions.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use ipnet::Ipv4Net;
+use namespaces::{Error, Result, step};
+
+/// The addresses of one network.
+#[derive(Debug, Clone)]
+pub struct Addresses {
+    dir: PathBuf,
+    subnet: Ipv4Net,
+    gateway: Ipv4Addr,
+}
+
+impl Addresses {
+    /// Opens the leases in a folder, which is made if need be.
+    pub fn open(dir: &Path, subnet: Ipv4Net, gateway: Ipv4Addr) -> Result<Addresses> {
+        step("create folder", dir.display(), || fs::create_dir_all(dir))?;
+        Ok(Addresses { dir: dir.to_owned(), subnet: subnet.trunc(), gateway })
+    }
+
+    /// Gives `owner` the lowest free address; or the one that it has.
+    ///
+    /// # Errors
+    /// The subnet is full.
+    pub fn take(&self, owner: &str) -> Result<Ipv4Addr> {
+        let _lock = self.lock()?;
+        let taken = self.owners()?;
+        if let Some((address, _)) = taken.iter().find(|(_, name)| *name == owner) {
+            return Ok(*address);
+        }
+        let free =
+            self.subnet.hosts().find(|address| self.is_usable(*address) && !taken.contains_key(address));
+        let Some(address) = free else {
+            let way_out = "all of its addresses are taken: remove a container, or make a larger network";
+            return Err(Error::new("take address", self.subnet, way_out));
+        };
+        self.write(owner, address)?;
+        Ok(address)
+    }
+
+    /// Gives `owner` this very address. That it has it already is fine.
+    ///
+    /// # Errors
+    /// Another has it; it is outside the subnet; it is the gateway's, the network's or the
+    /// broadcast address.
+    pub fn take_this(&self, owner: &str, address: Ipv4Addr) -> Result<()> {
+        let refuse = |why: String| Err(Error::new("take address", address, why));
+        if !self.subnet.contains(&address) {
+            return refuse(format!("it is not in the network's subnet {}", self.subnet));
+        }
+        if !self.is_usable(address) {
+            return refuse("it is the gateway's, or the subnet's first or last: take another".into());
+        }
+        let _lock = self.lock()?;
+        match self.owners()?.iter().find(|(taken, name)| **taken == address || *name == owner) {
+            None => self.write(owner, address),
+            Some((taken, name)) if name == owner && *taken == address => Ok(()),
+            Some((taken, name)) if name == owner => refuse(format!("{owner} has {taken} already")),
+            Some((_, other)) => refuse(format!("{other} has it")),
+        }
+    }
+
+    /// Gives back whatever `owner` has. That it has nothing is no error.
+    pub fn release(&self, owner: &str) -> Result<()> {
+        self.reconcile(|name| name != owner).map(drop)
+    }
+
+    /// Every lease: address and owner.
+    pub fn owners(&self) -> Result<BTreeMap<Ipv4Addr, String>> {
+        step("read leases", self.dir.display(), || {
+            let mut owners = BTreeMap::new();
+            for entry in fs::read_dir(&self.dir)? {
+                let entry = entry?;
+                let Some(address) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+                    continue;
+                };
+                match fs::read_to_string(entry.path()) {
+                    Ok(owner) => drop(owners.insert(address, owner)),
+                    // Given back since we saw its name.
+                    Err(error) if error.kind() == ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(owners)
+        })
+    }
+
+    /// Frees the addresses whose owner is no more, and says which: for an engine that starts and
+    /// knows what really lives.
+    pub fn reconcile(&self, lives: impl Fn(&str) -> bool) -> Result<Vec<Ipv4Addr>> {
+        let _lock = self.lock()?;
+        let mut freed = Vec::new();
+        for (address, owner) in self.owners()? {
+            if !lives(&owner) {
+                let path = self.lease(address);
+                step("release address", address, || fs::remove_file(&path))?;
+                freed.push(address);
+            }
+        }
+        Ok(freed)
+    }
+
+    /// The subnet's first address names the subnet, its last reaches all: neither is a host's.
+    fn is_usable(&self, address: Ipv4Addr) -> bool {
+        let ends = [self.subnet.network(), self.subnet.broadcast()];
+        address != self.gateway && (self.subnet.prefix_len() > 30 || !ends.contains(&address))
+    }
+
+    /// With the lock held, so that the other name is ours alone.
+    fn write(&self, owner: &str, address: Ipv4Addr) -> Result<()> {
+        let draft = self.dir.join(".draft");
+        step("take address", address, || {
+            // A crash may have left it; and it may be a second name of a lease, so that to write
+            // into it would change that lease's owner. Removed, not overwritten.
+            match fs::remove_file(&draft) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            fs::write(&draft, owner)?;
+            let linked = fs::hard_link(&draft, self.lease(address));
+            fs::remove_file(&draft)?;
+            linked
+        })
+    }
+
+    fn lease(&self, address: Ipv4Addr) -> PathBuf {
+        self.dir.join(address.to_string())
+    }
+
+    fn lock(&self) -> Result<File> {
+        let path = self.dir.join(".lock");
+        step("lock addresses", path.display(), || {
+            let file = File::options().create(true).append(true).open(&path)?;
+            loop {
+                match file.lock() {
+                    Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                    locked => break locked.map(|()| file),
+                }
+            }
+        })
+    }
+}

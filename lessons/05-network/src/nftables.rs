@@ -1,0 +1,1 @@
+//! nftables, spoken over netlink.
