@@ -3,25 +3,102 @@
 //! A container's address means nothing outside. A packet that leaves gets the host's address as
 //! its sender instead, and what comes back is turned around again: the kernel remembers each
 //! connection (conntrack).
+//!
+//! An engine has a table of its own, and each network a chain of its own in it, hooked in by
+//! itself: so a network comes and goes without a look at the others.
+//!
+//! ```text
+//! table ip canoa {
+//!     chain masquerade-canoa0 {
+//!         type nat hook postrouting priority srcnat
+//!         ip saddr 172.29.0.0/16 oifname != "canoa0" masquerade
+//!     }
+//! }
+//! ```
+//!
+//! Published ports come into the same table later: a map from port to container, and one rule
+//! that looks into it, so that a container is an element of a set and not a rule of its own.
+//!
+//! There are no rules here that let forwarded packets pass. They wouldn't help: in nftables an
+//! `accept` ends the chain that says it, and the others are still asked; a `drop` is final. What
+//! a firewall of the host drops has to be allowed there: [`forward_is_blocked`].
 
-use namespaces::Result;
+use namespaces::{Error, Result, step};
 
 use crate::bridge::Bridge;
+use crate::nftables::{self, Batch};
 
 /// Masquerades what leaves the bridge's subnet by any interface but the bridge. A second call
 /// changes nothing. `table` is the engine's own nftables table: `canoa`.
 pub fn ensure(table: &str, bridge: &Bridge) -> Result<()> {
-    let _ = (table, bridge);
-    Ok(())
+    let chain = chain_of(bridge);
+    let mut batch = Batch::new(table, None);
+    batch.add_table();
+    batch.add_source_nat_chain(&chain);
+    // What there was goes, what there should be comes, at one moment.
+    batch.flush(&chain);
+    batch.add_masquerade(&chain, bridge.gateway.trunc(), &bridge.name);
+    step("masquerade", bridge.gateway.trunc(), || batch.commit()).map_err(way_out)
 }
 
-/// Takes the rule of [`ensure`] away, and with the last one the table. There being none is no error.
+/// Takes the rule of [`ensure`] away, and with the last chain the table. There being none is no
+/// error.
 pub fn remove(table: &str, bridge: &Bridge) -> Result<()> {
-    let _ = (table, bridge);
-    Ok(())
+    let ours = chain_of(bridge);
+    loop {
+        let (chains, generation) = step("list nftables chains", table, nftables::chains).map_err(way_out)?;
+        let in_table = |chain: &&nftables::Chain| chain.family == IP && chain.table == table;
+        let (mine, others): (Vec<_>, Vec<_>) =
+            chains.iter().filter(in_table).partition(|chain| chain.name == ours);
+        if mine.is_empty() {
+            return Ok(());
+        }
+        let mut batch = Batch::new(table, Some(generation));
+        if others.is_empty() {
+            batch.delete_table();
+        } else {
+            batch.delete_chain(&ours);
+        }
+        match step("unmasquerade", bridge.gateway.trunc(), || batch.commit()) {
+            // Somebody has changed the rules since we looked: perhaps we aren't the last any more.
+            Err(error) if error.errno == libc::ERESTART => continue,
+            done => return done.map_err(way_out),
+        }
+    }
 }
 
-/// Whether a firewall on this host drops whatever it doesn't know of: which one, in words.
+/// Whether a firewall of this host drops forwarded packets that it doesn't know of, as Docker's
+/// and ufw's do: which chain, in words.
+///
+/// It sees nftables, and iptables where that writes nftables (`iptables -V` says `nf_tables`);
+/// the policy of the older iptables is kept where only iptables looks.
 pub fn forward_is_blocked() -> Result<Option<String>> {
-    Ok(None)
+    let (chains, _) = step("list nftables chains", "", nftables::chains).map_err(way_out)?;
+    let blocks = |chain: &&nftables::Chain| {
+        [IP, INET].contains(&chain.family)
+            && chain.hook == Some(nftables::FORWARD)
+            && chain.policy == Some(nftables::DROP)
+    };
+    Ok(chains.iter().find(blocks).map(|chain| {
+        let family = if chain.family == IP { "ip" } else { "inet" };
+        format!("chain {} of table {family} {} drops what it doesn't know", chain.name, chain.table)
+    }))
+}
+
+const IP: u8 = libc::AF_INET as u8;
+/// `NFPROTO_INET`
+const INET: u8 = 1;
+
+fn chain_of(bridge: &Bridge) -> String {
+    format!("masquerade-{}", bridge.name)
+}
+
+fn way_out(error: Error) -> Error {
+    match error.errno {
+        libc::EPERM => error.hint("it takes CAP_NET_ADMIN"),
+        libc::ENOENT | libc::EOPNOTSUPP | libc::EPROTONOSUPPORT => {
+            error.hint("the kernel lacks nftables or its NAT: modprobe nf_tables nft_masq nft_chain_nat")
+        }
+        _ => error,
+    }
 }
