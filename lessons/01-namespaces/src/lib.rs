@@ -1,5 +1,40 @@
 //! # Lesson 1: namespaces
-mod channel;
-pub mod step;
+//!
+//! A container is a process that the kernel shows another world: other processes, another host
+//! name, other mounts, another network. The kernel calls such a world a *namespace*, and gives
+//! one to a process when it is made.
+//!
+//! Read in this order:
+//!
+//! 1. [`isolation`](Isolation): which namespaces, and [`Isolation::spawn`], which makes the process;
+//! 2. [`PausedChild`]: it exists, and waits, while its parent prepares what only a parent can;
+//! 3. [`exec`](exec()): it becomes the program;
+//! 4. [`init`](init()): what PID 1 owes to the others;
+//! 5. [`Namespaces`]: how one more process enters.
+//!
+//! [`step`](step()) is the thread through all lessons: whatever is asked of the kernel is a step,
+//! done, told, and if it fails made into an error that says what and on what.
 
-pub use step::{Error, Result, step};
+mod channel;
+mod child;
+mod clone3;
+mod command;
+mod enter;
+pub mod flags;
+mod hostname;
+mod idmap;
+mod init;
+mod isolation;
+mod process;
+mod step;
+
+pub use child::{Child, PausedChild, Status};
+pub use command::{Command, exec};
+pub use enter::Namespaces;
+pub use hostname::set_hostname;
+pub use idmap::{IdMap, IdMaps, only_one_id};
+pub use init::init;
+pub use isolation::Isolation;
+pub use nix::sched::CloneFlags;
+pub use process::{Process, die_with_parent, pid_of};
+pub use step::{Errno, Error, Result, step};

@@ -38,6 +38,16 @@ pub struct Error {
 }
 
 impl Error {
+    /// The exit code that shells and Docker give to it: 127 for a program that isn't there, 126
+    /// for one that can't be run, 125 for everything that went wrong before.
+    pub fn exit_code(&self) -> i32 {
+        match (self.step.as_str(), self.errno) {
+            ("exec", libc::ENOENT | libc::ENOTDIR) => 127,
+            ("exec", _) => 126,
+            _ => 125,
+        }
+    }
+
     /// An error whose reason is not an errno but a sentence.
     pub fn new(step: impl Into<String>, on: impl Display, reason: impl Display) -> Self {
         Error { step: step.into(), on: on.to_string(), errno: 0, hint: reason.to_string() }
@@ -111,6 +121,11 @@ thread_local! {
 /// From now on this process is a child that tells its steps to its parent through `socket`.
 pub(crate) fn tell_parent(socket: RawFd, steps: bool) {
     PARENT.set(Some((socket, steps)));
+}
+
+/// The socket to the parent, in a child.
+pub(crate) fn parent_socket() -> Option<RawFd> {
+    PARENT.get().map(|(socket, _)| socket)
 }
 
 /// Whether anybody listens to steps. In the parent: is there a subscriber for them?

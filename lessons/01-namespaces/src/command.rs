@@ -1,0 +1,125 @@
+//! Becoming another program.
+
+use std::convert::Infallible;
+use std::ffi::CString;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{chdir, execve};
+
+use crate::step::{Error, Result, step};
+
+/// What to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// The program and its arguments. A name without a slash is looked up in `PATH`.
+    pub args: Vec<String>,
+    /// The whole environment, as `NAME=value`.
+    pub env: Vec<String>,
+    /// The working directory.
+    pub directory: PathBuf,
+}
+
+impl Command {
+    /// These words, with the caller's own environment, in the root directory.
+    pub fn new<S: Into<String>>(args: impl IntoIterator<Item = S>) -> Self {
+        Command {
+            args: args.into_iter().map(Into::into).collect(),
+            env: std::env::vars().map(|(name, value)| format!("{name}={value}")).collect(),
+            directory: PathBuf::from("/"),
+        }
+    }
+
+    fn variable(&self, name: &str) -> Option<&str> {
+        self.env.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+    }
+}
+
+/// Becomes that program, and never comes back; or says why it couldn't.
+///
+/// # Errors
+/// `exec` with `ENOENT` (no such program: exit code 127), `EACCES` (not executable: 126) and the
+/// like; `change directory to`.
+// ANCHOR: exec
+pub fn exec(command: &Command) -> Result<Infallible> {
+    // 1. The working directory, by its name *inside*.
+    step("change directory to", command.directory.display(), || chdir(&command.directory))?;
+    // A directory that leads out of the root (through a descriptor that somebody left open, as
+    // in CVE-2024-21626) has no name inside: the kernel says so, and here it ends.
+    step("find the working directory", "", nix::unistd::getcwd)?;
+
+    // 2. The program begins with the signals, the umask and the descriptors of a new one.
+    //    What is ignored stays so across execve: Rust programs ignore SIGPIPE, `nohup` SIGHUP.
+    step("restore signals", "", restore_signals)?;
+    step("unblock signals", "", || SigSet::all().thread_unblock())?;
+    umask(Mode::from_bits_truncate(0o022));
+    step("close descriptors", "from 3", close_from_3)?;
+
+    // 3. Now.
+    let mut last = not_found(command);
+    for path in candidates(command) {
+        let error = become_program(&path, command);
+        match error.errno {
+            // Not there: the next folder of PATH may have it.
+            libc::ENOENT | libc::ENOTDIR => continue,
+            // There, but not for us: keep looking, and say this if nothing better turns up.
+            libc::EACCES => last = error,
+            _ => return Err(error),
+        }
+    }
+    Err(last)
+}
+// ANCHOR_END: exec
+
+/// Where the program may be: in each folder of `PATH`, or, named with a slash, only there.
+fn candidates(command: &Command) -> Vec<PathBuf> {
+    const DEFAULT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    let Some(program) = command.args.first() else { return vec![] };
+    if program.contains('/') {
+        return vec![program.into()];
+    }
+    let path = command.variable("PATH").unwrap_or(DEFAULT);
+    // An empty entry would mean the working directory: nobody wants that of a container.
+    path.split(':')
+        .filter(|folder| !folder.is_empty())
+        .map(|folder| Path::new(folder).join(program))
+        .collect()
+}
+
+fn become_program(path: &Path, command: &Command) -> Error {
+    let strings =
+        |list: &[String]| list.iter().map(|s| CString::new(s.as_str())).collect::<Result<Vec<_>, _>>();
+    let (Ok(file), Ok(args), Ok(env)) =
+        (CString::new(path.as_os_str().as_encoded_bytes()), strings(&command.args), strings(&command.env))
+    else {
+        return Error::new("exec", path.display(), "a NUL byte inside a word");
+    };
+    let Err(error) = step("exec", path.display(), || execve(&file, &args, &env));
+    error
+}
+
+fn not_found(command: &Command) -> Error {
+    let program = command.args.first().map_or("", String::as_str);
+    let hint = if program.contains('/') { "" } else { "executable file not found in $PATH" };
+    Error { step: "exec".into(), on: program.into(), errno: libc::ENOENT, hint: hint.into() }
+}
+
+/// Gives every signal its default action back.
+fn restore_signals() -> nix::Result<()> {
+    for number in Signal::iterator().filter(|s| !matches!(s, Signal::SIGKILL | Signal::SIGSTOP)) {
+        // SAFETY: the default action is no handler of ours, which could do harm when it runs.
+        unsafe { signal(number, SigHandler::SigDfl) }?;
+    }
+    Ok(())
+}
+
+/// Marks every descriptor but 0, 1 and 2 to be closed by execve. (Not closed at once: the socket
+/// to the parent has to live until execve has worked.)
+fn close_from_3() -> nix::Result<()> {
+    // SAFETY: no pointers; marking descriptors changes nothing for code that still uses them.
+    let result =
+        unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    Errno::result(result).map(drop)
+}

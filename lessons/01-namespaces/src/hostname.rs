@@ -1,0 +1,13 @@
+//! The host name: what a UTS namespace holds.
+
+use crate::step::{Result, step};
+
+/// Names the machine, for everybody in this UTS namespace: [sethostname(2)].
+///
+/// # Errors
+/// `EINVAL` for more than 64 bytes.
+///
+/// [sethostname(2)]: https://man7.org/linux/man-pages/man2/sethostname.2.html
+pub fn set_hostname(name: &str) -> Result<()> {
+    step("set hostname", name, || nix::unistd::sethostname(name))
+}

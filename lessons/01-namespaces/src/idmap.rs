@@ -1,0 +1,134 @@
+//! Id maps: who a user of a user namespace is outside.
+//!
+//! In a new user namespace no id means anything until a map is written, once, from outside:
+//! lines `inside outside count` in `/proc/PID/uid_map` and `gid_map`. An ordinary user may map
+//! just one id, their own. For a range there is `newuidmap`, a set-uid program that looks in
+//! `/etc/subuid` for what that user has been granted.
+//!
+//! Source: [user_namespaces(7)](https://man7.org/linux/man-pages/man7/user_namespaces.7.html).
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::process::{Command, Stdio};
+
+use nix::unistd::{Pid, User, getegid, geteuid};
+
+use crate::step::{Error, Result, step};
+
+/// One line of a map: `count` ids from `inside` on are those from `outside` on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdMap {
+    /// First id in the new namespace.
+    pub inside: u32,
+    /// First id in the namespace of its parent.
+    pub outside: u32,
+    /// How many.
+    pub count: u32,
+}
+
+/// The maps of a user namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdMaps {
+    /// Users.
+    pub users: Vec<IdMap>,
+    /// Groups.
+    pub groups: Vec<IdMap>,
+}
+
+impl IdMaps {
+    /// The caller is root inside, and nobody else exists: what needs no privilege at all.
+    pub fn only_me() -> Self {
+        let me = |outside| vec![IdMap { inside: 0, outside, count: 1 }];
+        IdMaps { users: me(geteuid().as_raw()), groups: me(getegid().as_raw()) }
+    }
+
+    /// As [`IdMaps::only_me`], and the ids of `/etc/subuid` and `/etc/subgid` as 1 and on, if this
+    /// user has been granted some and `newuidmap` is there to write them.
+    pub fn for_me() -> Self {
+        let mut maps = Self::only_me();
+        if let (Some(users), Some(groups)) = (granted("/etc/subuid"), granted("/etc/subgid"))
+            && installed("newuidmap")
+            && installed("newgidmap")
+        {
+            maps.users.push(users);
+            maps.groups.push(groups);
+        }
+        maps
+    }
+
+    /// Writes both maps for the process `pid`, which was just made in a new user namespace.
+    ///
+    /// # Errors
+    /// `EPERM` where the machine does not let this user have user namespaces (Ubuntu 24.04's
+    /// AppArmor does that), or `newuidmap`'s own words.
+    // ANCHOR: write
+    pub fn write(&self, pid: Pid) -> Result<()> {
+        if self.users.len() == 1 {
+            // Without this, a user could drop a group that denies them something (a file of mode
+            // 0604, say), and so gain access. The kernel wants it said before gid_map.
+            write(pid, "setgroups", "deny")?;
+            write(pid, "uid_map", &text(&self.users))?;
+            write(pid, "gid_map", &text(&self.groups))
+        } else {
+            helper("newuidmap", pid, &self.users)?;
+            helper("newgidmap", pid, &self.groups)
+        }
+    }
+    // ANCHOR_END: write
+}
+
+fn text(map: &[IdMap]) -> String {
+    map.iter().map(|m| format!("{} {} {}\n", m.inside, m.outside, m.count)).collect()
+}
+
+fn write(pid: Pid, file: &'static str, content: &str) -> Result<()> {
+    let path = format!("/proc/{pid}/{file}");
+    step("write", &path, || fs::write(&path, content)).map_err(|error| {
+        if error.errno == libc::EPERM {
+            error.hint(
+                "this machine does not let you use user namespaces fully: `cargo taller doctor` tells the way out",
+            )
+        } else {
+            error
+        }
+    })
+}
+
+fn helper(program: &'static str, pid: Pid, map: &[IdMap]) -> Result<()> {
+    let ids = map.iter().flat_map(|m| [m.inside, m.outside, m.count]).map(|id| id.to_string());
+    let output = step("run", program, || {
+        Command::new(program).arg(pid.to_string()).args(ids).stdin(Stdio::null()).output()
+    })?;
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(Error::new("run", program, String::from_utf8_lossy(&output.stderr).trim()))
+    }
+}
+
+/// The first range that a file such as /etc/subuid grants to the caller: `name:first:count`.
+fn granted(file: &str) -> Option<IdMap> {
+    let uid = geteuid();
+    let name = User::from_uid(uid).ok().flatten().map(|user| user.name);
+    let content = fs::read_to_string(file).ok()?;
+    content.lines().find_map(|line| {
+        let [who, first, count] = line.split(':').collect::<Vec<_>>().try_into().ok()?;
+        if Some(who) != name.as_deref() && who != uid.to_string() {
+            return None;
+        }
+        Some(IdMap { inside: 1, outside: first.parse().ok()?, count: count.trim().parse().ok()? })
+    })
+}
+
+fn installed(program: &str) -> bool {
+    let found =
+        Command::new(program).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    !matches!(found, Err(error) if error.kind() == ErrorKind::NotFound || error.kind() == ErrorKind::PermissionDenied)
+}
+
+/// Whether the user namespace we are in has just one id (a rootless engine without `newuidmap`):
+/// then files can belong to nobody else.
+pub fn only_one_id() -> io::Result<bool> {
+    let map = fs::read_to_string("/proc/self/uid_map")?;
+    Ok(map.lines().filter_map(|line| line.split_whitespace().nth(2)).eq(["1"]))
+}

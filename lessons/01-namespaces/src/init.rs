@@ -1,0 +1,95 @@
+//! PID 1: the first process of a pid namespace has duties.
+//!
+//! - Whoever loses its parent becomes its child, and has to be waited for ("reaped"), or the dead
+//!   pile up as zombies.
+//! - The kernel does not end it by a signal for which it has no handler, so `Ctrl-C` and `docker
+//!   stop` seem broken for a program that never expected to be PID 1.
+//! - When it ends, the kernel kills all others in the namespace.
+//!
+//! [`init`] takes these duties and lets the program be an ordinary process. Docker does this
+//! with `--init`.
+//!
+//! Source: [pid_namespaces(7)](https://man7.org/linux/man-pages/man7/pid_namespaces.7.html).
+
+use std::convert::Infallible;
+
+use nix::errno::Errno;
+use nix::sys::signal::SigSet;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, fork, setpgid};
+
+use crate::step::{Result, parent_socket, step};
+
+/// Becomes an init: `run` goes on in a child, and this process forwards signals to it and reaps.
+///
+/// It never comes back in PID 1, which ends with the child's exit code.
+// ANCHOR: init
+pub fn init(run: impl FnOnce() -> Result<Infallible>) -> Result<Infallible> {
+    // 1. Blocked signals wait in a queue. Before the fork, so that none is lost in between.
+    let every_signal = SigSet::all();
+    step("block signals", "", || every_signal.thread_block())?;
+
+    // SAFETY: single-threaded, as every child of a spawn is.
+    match step("fork", "init's child", || unsafe { fork() })? {
+        ForkResult::Child => {
+            // 2. A group of its own, in the terminal's foreground, as a shell would start it.
+            step("make process group", "", || setpgid(Pid::from_raw(0), Pid::from_raw(0)))?;
+            to_foreground();
+            run()
+        }
+        ForkResult::Parent { child } => {
+            // 3. Our copy of the socket would keep the parent waiting for "exec has succeeded".
+            if let Some(socket) = parent_socket() {
+                let _ = nix::unistd::close(socket);
+            }
+            // 4. Signals, one after the other, until the child has ended.
+            let code = loop {
+                match wait_for(&every_signal) {
+                    libc::SIGCHLD => {
+                        if let Some(code) = reap(child) {
+                            break code;
+                        }
+                    }
+                    // Urgent data on a socket: never meant for a program as such.
+                    libc::SIGURG => {}
+                    signal => forward(child, signal),
+                }
+            };
+            // SAFETY: always allowed; the buffers in our memory belong to the parent.
+            unsafe { libc::_exit(code) }
+        }
+    }
+}
+
+/// The next signal that waits in the queue. (By number: `nix` has no names for the real-time ones.)
+fn wait_for(signals: &SigSet) -> i32 {
+    // SAFETY: a valid set; nothing is asked for in the second place.
+    unsafe { libc::sigwaitinfo(signals.as_ref(), std::ptr::null_mut()) }
+}
+
+fn forward(child: Pid, signal: i32) {
+    // SAFETY: numbers only. It may fail when the child has just ended; SIGCHLD tells that. An
+    // interrupted wait (-1) fails here as well, which is right: there is nothing to forward.
+    unsafe { libc::kill(child.as_raw(), signal) };
+}
+
+/// Reaps whoever has ended; the exit code of `child` if it was among them.
+fn reap(child: Pid) -> Option<i32> {
+    let mut code = None;
+    loop {
+        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(pid, exit)) if pid == child => code = Some(exit),
+            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == child => code = Some(128 + signal as i32),
+            Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return code,
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(_) => return code,
+        }
+    }
+}
+// ANCHOR_END: init
+
+/// Gives the terminal, if there is one, to our process group. All signals are still blocked here,
+/// so that the kernel doesn't stop us with SIGTTOU for asking from the background.
+fn to_foreground() {
+    let _ = nix::unistd::tcsetpgrp(std::io::stdin(), nix::unistd::getpid());
+}
