@@ -8,7 +8,7 @@
 //! Source: [user_namespaces(7)](https://man7.org/linux/man-pages/man7/user_namespaces.7.html).
 
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::process::{Command, Stdio};
 
 use nix::unistd::{Pid, User, getegid, geteuid};
@@ -128,7 +128,14 @@ fn installed(program: &str) -> bool {
 
 /// Whether the user namespace we are in has just one id (a rootless engine without `newuidmap`):
 /// then files can belong to nobody else.
-pub fn only_one_id() -> io::Result<bool> {
-    let map = fs::read_to_string("/proc/self/uid_map")?;
-    Ok(map.lines().filter_map(|line| line.split_whitespace().nth(2)).eq(["1"]))
+pub fn only_one_id() -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    map.lines().filter_map(|line| line.split_whitespace().nth(2)).eq(["1"])
+}
+
+/// Whether we are in another user namespace than the first: the first one's map is everybody onto
+/// themselves.
+pub fn in_user_namespace() -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    !map.split_whitespace().eq(["0", "0", "4294967295"])
 }

@@ -32,7 +32,7 @@ pub use child::{Child, PausedChild, Status};
 pub use command::{Command, exec};
 pub use enter::Namespaces;
 pub use hostname::set_hostname;
-pub use idmap::{IdMap, IdMaps, only_one_id};
+pub use idmap::{IdMap, IdMaps, in_user_namespace, only_one_id};
 pub use init::init;
 pub use isolation::Isolation;
 pub use nix::sched::CloneFlags;

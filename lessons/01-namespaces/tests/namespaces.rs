@@ -3,6 +3,7 @@
 //! The tests run the lesson's own program: a test program has several threads, and what a child
 //! of several threads may do is almost nothing. They need no privilege: who isn't root gets a
 //! user namespace.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Output, Stdio};

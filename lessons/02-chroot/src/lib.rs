@@ -1,1 +1,27 @@
-//! Placeholder.
+//! # Lesson 2: a file system of its own, and no way out of it
+//!
+//! Read in this order:
+//!
+//! 1. [`borrow`]: where the files come from, with nothing to download;
+//! 2. [`chroot`]: the oldest way to change the root, and how to escape from it;
+//! 3. [`Rootfs::enter`]: the way in that has no way back, over [`mount_api`], `pivot`, [`inside`],
+//!    `device` and [`mask`];
+//! 4. [`Privileges::drop_to`]: the powers that would lead out again, given up.
+
+pub mod borrow;
+pub mod capabilities;
+pub mod chroot;
+mod device;
+pub mod inside;
+pub mod mask;
+mod mount;
+pub mod mount_api;
+mod pivot;
+mod privileges;
+mod rootfs;
+mod user;
+
+pub use mount::{Mount, Source};
+pub use privileges::Privileges;
+pub use rootfs::{Rootfs, default_mounts};
+pub use user::User;

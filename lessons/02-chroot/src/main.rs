@@ -1,2 +1,95 @@
-//! Placeholder.
-fn main() {}
+//! Lesson 2's program: lesson 1's, with a file system of its own.
+//!
+//! ```text
+//! cargo run -p lesson-02 -- run [--hostname NAME] [--root FOLDER] [--volume FROM:TO[:ro]] [--user WHO] PROGRAM …
+//! cargo run -p lesson-02 -- borrow FOLDER                  fill a folder with the host's tools
+//! cargo run -p lesson-02 -- escape chroot|pivot FOLDER     the attack: out of the folder, then `ls /`
+//! ```
+
+use std::path::{Path, PathBuf};
+use std::process::exit;
+
+use namespaces::flags::Flags;
+use namespaces::{Command, Isolation, Result, Status, exec, set_hostname, step};
+use rootfs::{Mount, Privileges, Rootfs, User, borrow, chroot};
+
+fn main() {
+    let mut words = std::env::args().skip(1);
+    let outcome = match words.next().as_deref() {
+        Some("run") => Flags::parse(words, &["hostname", "root", "volume", "user"]).map(run),
+        Some("borrow") => Flags::parse(words, &[])
+            .map(|flags| borrow::into(Path::new(&flags.rest.concat())).map(|_| Status::Exited(0))),
+        Some("escape") => Flags::parse(words, &[]).map(escape),
+        _ => {
+            Err("usage: lesson-02 run [FLAGS] PROGRAM … | borrow FOLDER | escape chroot|pivot FOLDER".into())
+        }
+    };
+    match outcome {
+        Ok(Ok(status)) => exit(status.code()),
+        Ok(Err(error)) => {
+            eprintln!("lesson-02: {error}");
+            exit(error.exit_code())
+        }
+        Err(usage) => {
+            eprintln!("lesson-02: {usage}");
+            exit(125)
+        }
+    }
+}
+
+fn run(flags: Flags) -> Result<Status> {
+    let borrowed;
+    let folder = match flags.value("root") {
+        Some(folder) => Path::new(folder),
+        None => {
+            borrowed = Borrowed::new()?;
+            &borrowed.0
+        }
+    };
+    let mut rootfs = Rootfs::folder(folder)?;
+    if let Some((from, to)) = flags.value("volume").and_then(|volume| volume.split_once(':')) {
+        rootfs = rootfs.with(Mount::bind(from, to.trim_end_matches(":ro"), to.ends_with(":ro")));
+    }
+    let privileges = Privileges::docker()?;
+    let command = Command::new(flags.rest.clone());
+
+    let child = Isolation::container().spawn(|| {
+        set_hostname(flags.value("hostname").unwrap_or("container"))?;
+        rootfs.enter()?;
+        privileges.drop_to(&User::look_up(flags.value("user").unwrap_or(""))?)?;
+        exec(&command)
+    })?;
+    child.release()?.wait()
+}
+
+fn escape(flags: Flags) -> Result<Status> {
+    let folder = flags.rest.get(1).map_or(Path::new("."), Path::new);
+    let way_in = flags.rest.first().map_or("", String::as_str);
+    let child = Isolation::container().spawn(|| {
+        match way_in {
+            "pivot" => Rootfs::folder(folder)?.enter()?,
+            _ => chroot::enter(folder)?,
+        }
+        chroot::escape()?;
+        exec(&Command::new(["ls", "/"]))
+    })?;
+    child.release()?.wait()
+}
+
+/// A borrowed root file system, gone again when the container is.
+struct Borrowed(PathBuf);
+
+impl Borrowed {
+    fn new() -> Result<Self> {
+        let folder = Borrowed(std::env::temp_dir().join(format!("lesson-02-{}", std::process::id())));
+        step("make folder", folder.0.display(), || std::fs::create_dir(&folder.0))?;
+        borrow::into(&folder.0)?;
+        Ok(folder)
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

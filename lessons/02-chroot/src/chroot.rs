@@ -1,0 +1,35 @@
+//! `chroot`, and the escape from it.
+//!
+//! `chroot` was made in 1979 to build a system in a folder, not to lock anybody up. It changes
+//! where `/` is for a process, and that a path cannot climb above it. It does not move the working
+//! directory, and root may call it again.
+
+use std::path::Path;
+
+use namespaces::{Result, step};
+use nix::unistd::{chdir, chroot};
+
+/// Takes `folder` for `/`, as [chroot(2)](https://man7.org/linux/man-pages/man2/chroot.2.html) does.
+pub fn enter(folder: &Path) -> Result<()> {
+    step("chroot to", folder.display(), || chroot(folder))?;
+    step("change directory to", "/", || chdir("/"))
+}
+
+/// Climbs out of a chroot. It needs `CAP_SYS_CHROOT`, which Docker's containers have by default.
+///
+/// The kernel stops `..` at the root. So: take a *lower* folder for root, while the working
+/// directory stays where it is, outside of it. From there `..` never meets the root, up to the
+/// real one.
+// ANCHOR: escape
+pub fn escape() -> Result<()> {
+    let lower = ".escape";
+    let _ = nix::unistd::mkdir(lower, nix::sys::stat::Mode::S_IRWXU);
+    step("chroot to", lower, || chroot(lower))?;
+    for _ in 0..64 {
+        step("change directory to", "..", || chdir(".."))?;
+    }
+    step("chroot to", ".", || chroot("."))?;
+    let _ = nix::unistd::chdir("/");
+    Ok(())
+}
+// ANCHOR_END: escape

@@ -1,0 +1,146 @@
+//! One mount of a container: what it is, made detached, then hung up inside.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use namespaces::{Error, Result, step};
+
+use crate::inside::{self, Kind};
+use crate::mount_api::{Attributes, fsconfig, fsmount, fsopen, move_mount, open_tree, set_attributes};
+
+/// What is to be mounted, and where inside the root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// The place inside the root; made if it isn't there.
+    pub target: PathBuf,
+    /// What.
+    pub source: Source,
+    /// `MOUNT_ATTR_…`.
+    pub attributes: Attributes,
+}
+
+/// What a mount shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A file system of its own: its type, and its options (`size=64m`).
+    New {
+        /// `proc`, `tmpfs`, …
+        fs_type: String,
+        /// Key and value, or a key alone.
+        options: Vec<(String, Option<String>)>,
+    },
+    /// A folder or file of the host: a *bind mount*.
+    Bind {
+        /// Its path on the host.
+        from: PathBuf,
+        /// With all that is mounted below it.
+        recursive: bool,
+    },
+}
+
+impl Mount {
+    /// A folder or file of the host, with all that is mounted below it.
+    pub fn bind(from: impl Into<PathBuf>, target: impl Into<PathBuf>, read_only: bool) -> Self {
+        let attributes = if read_only { libc::MOUNT_ATTR_RDONLY } else { 0 };
+        Mount {
+            target: target.into(),
+            source: Source::Bind { from: from.into(), recursive: true },
+            attributes,
+        }
+    }
+
+    /// A mount as the OCI runtime specification writes it ([config.md], "Mounts"): a type, a
+    /// source, and options as words: `["nosuid", "mode=755"]`, `["rbind", "ro"]`.
+    ///
+    /// # Errors
+    /// For an option that this lesson doesn't know how to give.
+    ///
+    /// [config.md]: https://github.com/opencontainers/runtime-spec/blob/v1.2.0/config.md#mounts
+    pub fn from_words(target: &Path, fs_type: &str, source: &Path, words: &[String]) -> Result<Self> {
+        let (mut attributes, mut options, mut bind) = (0, vec![], fs_type == "bind");
+        let mut recursive = false;
+        for word in words {
+            match word.as_str() {
+                "ro" => attributes |= libc::MOUNT_ATTR_RDONLY,
+                "nosuid" => attributes |= libc::MOUNT_ATTR_NOSUID,
+                "nodev" => attributes |= libc::MOUNT_ATTR_NODEV,
+                "noexec" => attributes |= libc::MOUNT_ATTR_NOEXEC,
+                "noatime" => attributes |= libc::MOUNT_ATTR_NOATIME,
+                "strictatime" => attributes |= libc::MOUNT_ATTR_STRICTATIME,
+                // What is so anyhow. Private is what everything in here becomes.
+                "rw" | "suid" | "dev" | "exec" | "relatime" | "defaults" | "private" | "rprivate" => {}
+                "bind" => bind = true,
+                "rbind" => (bind, recursive) = (true, true),
+                "shared" | "rshared" | "slave" | "rslave" => {
+                    return Err(Error::new(
+                        "mount",
+                        target.display(),
+                        format!("propagation {word} is not there yet"),
+                    ));
+                }
+                _ => options.push(match word.split_once('=') {
+                    Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
+                    None => (word.clone(), None),
+                }),
+            }
+        }
+        let source = if bind {
+            Source::Bind { from: source.to_owned(), recursive }
+        } else {
+            // What /proc/mounts shows in its first column.
+            options.insert(0, ("source".to_owned(), Some(source.display().to_string())));
+            Source::New { fs_type: fs_type.to_owned(), options }
+        };
+        Ok(Mount { target: target.to_owned(), source, attributes })
+    }
+
+    /// Makes it, detached. Before the pivot: a bind mount's source is on the host, and the kernel
+    /// gives an unprivileged user a new /proc or /sys only while they see the old one.
+    pub(crate) fn make(&self) -> Result<Made> {
+        let (mount, kind) = match &self.source {
+            Source::New { fs_type, options } => {
+                let context = step("open file system", fs_type, || fsopen(fs_type))?;
+                for (key, value) in options {
+                    step("set mount option", key, || fsconfig(&context, key, value.as_deref()))?;
+                }
+                let mount = step("make mount", fs_type, || fsmount(&context, self.attributes))?;
+                (mount, Kind::Folder)
+            }
+            Source::Bind { from, recursive } => {
+                let is_folder = step("look at", from.display(), || std::fs::metadata(from))?.is_dir();
+                let mount = step("copy mount of", from.display(), || open_tree(None, from, *recursive))?;
+                if self.attributes != 0 {
+                    step("set attributes of", from.display(), || {
+                        set_attributes(&mount, self.attributes, true)
+                    })?;
+                }
+                (mount, if is_folder { Kind::Folder } else { Kind::File })
+            }
+        };
+        Ok(Made {
+            mount,
+            kind,
+            target: self.target.clone(),
+            plain: matches!(self.source, Source::New { .. }),
+        })
+    }
+}
+
+/// A mount that is made, and nowhere yet.
+#[derive(Debug)]
+pub(crate) struct Made {
+    mount: OwnedFd,
+    kind: Kind,
+    target: PathBuf,
+    /// Whether its place has to be reached without symbolic links.
+    plain: bool,
+}
+
+impl Made {
+    /// Hangs it up inside the root.
+    pub(crate) fn attach(&self, root: impl AsFd) -> Result<()> {
+        let plain = self.plain;
+        let target = inside::open_or_make(root, &self.target, self.kind, plain)?;
+        step("mount on", self.target.display(), || move_mount(&self.mount, &target))
+    }
+}

@@ -1,0 +1,63 @@
+//! Giving up power, in the one order in which it works.
+
+use caps::CapsHashSet;
+use namespaces::{Result, die_with_parent, only_one_id, step};
+use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+
+use crate::capabilities;
+use crate::user::User;
+
+/// What a program may do.
+#[derive(Debug, Clone)]
+pub struct Privileges {
+    /// Its capabilities: [`capabilities::by_name`].
+    pub capabilities: CapsHashSet,
+    /// Whether set-uid programs and file capabilities have no effect for it and all it starts.
+    pub no_new_privileges: bool,
+}
+
+impl Privileges {
+    /// Docker's default.
+    pub fn docker() -> Result<Self> {
+        Ok(Privileges {
+            capabilities: capabilities::by_name(&capabilities::DEFAULT)?,
+            no_new_privileges: false,
+        })
+    }
+
+    /// From here on this process is that user, with these privileges and no others.
+    // ANCHOR: drop
+    pub fn drop_to(&self, user: &User) -> Result<()> {
+        // 1. While we still may: nothing more than this, ever.
+        capabilities::limit(&self.capabilities)?;
+        // 2. Groups before the user: the user may not change them any more. (With one id in the
+        //    namespace there are no others, and the kernel refuses to set any.)
+        if !only_one_id() {
+            let groups: Vec<Gid> = user.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
+            step("set groups", "", || setgroups(&groups))?;
+        }
+        let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+        step("set group", gid, || setresgid(gid, gid, gid)).map_err(|error| unmapped(error, user))?;
+        // A change of user from 0 clears the capabilities, all but the bounding set.
+        step("set user", uid, || setresuid(uid, uid, uid)).map_err(|error| unmapped(error, user))?;
+        // 3. What we have now.
+        capabilities::keep(&self.capabilities)?;
+        if self.no_new_privileges {
+            step("set no_new_privs", "", nix::sys::prctl::set_no_new_privs)?;
+        }
+        // 4. The change of user took this back.
+        die_with_parent()
+    }
+    // ANCHOR_END: drop
+}
+
+fn unmapped(error: namespaces::Error, user: &User) -> namespaces::Error {
+    if error.errno == libc::EINVAL {
+        error.hint(format!(
+            "user {}:{} does not exist in this user namespace: install uidmap, and see /etc/subuid",
+            user.uid, user.gid
+        ))
+    } else {
+        error
+    }
+}

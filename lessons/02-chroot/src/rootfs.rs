@@ -1,0 +1,138 @@
+//! The whole of a container's file system, and the way into it.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use libc::MOUNT_ATTR_RDONLY;
+use namespaces::{Result, only_one_id, step};
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+
+use crate::mount::{Made, Mount};
+use crate::mount_api::{open_tree, set_attributes};
+use crate::{device, mask, pivot};
+
+/// A root, and what is mounted in it.
+#[derive(Debug)]
+pub struct Rootfs {
+    root: Root,
+    place: PathBuf,
+    mounts: Vec<Mount>,
+    masked: Vec<PathBuf>,
+    read_only_paths: Vec<PathBuf>,
+    read_only: bool,
+}
+
+#[derive(Debug)]
+enum Root {
+    /// A folder of the host.
+    Folder,
+    /// A detached mount, such as lesson 4's overlay.
+    Mount(OwnedFd),
+}
+
+impl Rootfs {
+    /// A folder of the host as root, and the mounts, masks and devices that Docker gives.
+    pub fn folder(folder: impl Into<PathBuf>) -> Result<Self> {
+        let mut rootfs = Rootfs::bare(Root::Folder, folder.into());
+        rootfs.mounts = default_mounts()?;
+        Ok(rootfs.mask(mask::MASKED.map(PathBuf::from)).read_only_paths(mask::READ_ONLY.map(PathBuf::from)))
+    }
+
+    /// A detached mount as root. `place` is any empty folder: in the container's own mount
+    /// namespace, and only there, the root is hung up on it for a moment.
+    pub fn mount(root: OwnedFd, place: impl Into<PathBuf>) -> Self {
+        Rootfs::bare(Root::Mount(root), place.into())
+    }
+
+    fn bare(root: Root, place: PathBuf) -> Self {
+        Rootfs { root, place, mounts: vec![], masked: vec![], read_only_paths: vec![], read_only: false }
+    }
+
+    /// One mount more, after those before it.
+    pub fn with(mut self, mount: Mount) -> Self {
+        self.mounts.push(mount);
+        self
+    }
+
+    /// Covers these paths.
+    pub fn mask(mut self, paths: impl IntoIterator<Item = PathBuf>) -> Self {
+        self.masked.extend(paths);
+        self
+    }
+
+    /// Takes the right to write from these paths.
+    pub fn read_only_paths(mut self, paths: impl IntoIterator<Item = PathBuf>) -> Self {
+        self.read_only_paths.extend(paths);
+        self
+    }
+
+    /// Takes the right to write from the root itself; what is mounted in it keeps its own.
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
+        self
+    }
+
+    /// Goes in, for good. Called in the child, in its new mount namespace.
+    ///
+    /// Everything is *made* while the host is in sight, and *hung up* when it no longer is: so
+    /// that nothing which an image holds can lead a mount astray to the host, there is no host.
+    // ANCHOR: enter
+    pub fn enter(&self) -> Result<()> {
+        // 1. What we mount is nobody else's business.
+        pivot::cut_propagation()?;
+        // 2. Make every mount, detached.
+        let made = self.mounts.iter().map(Mount::make).collect::<Result<Vec<Made>>>()?;
+        let devices = device::prepare()?;
+        let copy;
+        let root = match &self.root {
+            Root::Mount(mount) => mount,
+            Root::Folder => {
+                copy = step("copy mount of", self.place.display(), || open_tree(None, &self.place, true))?;
+                &copy
+            }
+        };
+        // 3. Change the root. The host is gone.
+        pivot::pivot(root, &self.place)?;
+        // 4. Hang the mounts up.
+        let root = step("open", "/", open_root)?;
+        for mount in &made {
+            mount.attach(&root)?;
+        }
+        device::fill(&root, &devices)?;
+        // 5. Cover what /proc and /sys would give away.
+        mask::make_read_only(&root, &self.read_only_paths)?;
+        mask::mask(&root, &self.masked)?;
+        if self.read_only {
+            step("make read-only", "/", || set_attributes(&open_root()?, MOUNT_ATTR_RDONLY, false))?;
+        }
+        Ok(())
+    }
+    // ANCHOR_END: enter
+}
+
+fn open_root() -> nix::Result<OwnedFd> {
+    open(Path::new("/"), OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
+}
+
+/// The file systems that a Linux program expects, with Docker's options.
+///
+/// Source: the [runtime specification for Linux](https://github.com/opencontainers/runtime-spec/blob/v1.2.0/config-linux.md#default-filesystems).
+pub fn default_mounts() -> Result<Vec<Mount>> {
+    // gid 5 is the group `tty`. In a user namespace with one id there is no such group.
+    let pts = if only_one_id() { "" } else { ",gid=5" };
+    [
+        ("/proc", "proc", "nosuid,noexec,nodev"),
+        ("/sys", "sysfs", "nosuid,noexec,nodev,ro"),
+        ("/dev", "tmpfs", "nosuid,strictatime,mode=755,size=65536k"),
+        ("/dev/pts", "devpts", &format!("nosuid,noexec,newinstance,ptmxmode=0666,mode=0620{pts}")),
+        ("/dev/mqueue", "mqueue", "nosuid,noexec,nodev"),
+        ("/dev/shm", "tmpfs", "nosuid,noexec,nodev,mode=1777,size=65536k"),
+    ]
+    .map(|(target, fs_type, words)| {
+        let words: Vec<String> = words.split(',').map(String::from).collect();
+        Mount::from_words(Path::new(target), fs_type, Path::new(fs_type), &words)
+    })
+    .into_iter()
+    .collect()
+}
