@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Lesson 6: the container's life cycle.
+pub mod log;
+pub mod record;
