@@ -1,0 +1,98 @@
+//! The engine: what exists (containers, images, networks, volumes) and what may happen next.
+//!
+//! It knows no HTTP, and does no kernel work of its own: what a container is made of is carried
+//! out by its monitor, a process apart, so that containers outlive the engine.
+
+pub mod attach;
+pub mod config;
+pub mod containers;
+pub mod error;
+pub mod events;
+pub mod exec;
+pub mod files;
+pub mod images;
+pub mod monitor;
+pub mod names;
+pub mod networks;
+pub mod processes;
+pub mod reconcile;
+pub mod spec;
+pub mod start;
+pub mod stop;
+pub mod volumes;
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use containers::Containers;
+use error::{Error, Result};
+use events::Events;
+use exec::Execs;
+use images::Images;
+use networks::Networks;
+use volumes::Volumes;
+
+/// Where an engine keeps things, and what it was told at its start.
+#[derive(Debug)]
+pub struct Settings {
+    /// What outlives the machine's restart: `/var/lib/canoa`.
+    pub data_root: PathBuf,
+    /// What doesn't: `/run/canoa`.
+    pub exec_root: PathBuf,
+    /// The group below which each container gets its own: `/canoa`.
+    pub cgroup_parent: String,
+    /// The network namespace in which bridges and containers' cables live, where it is not the
+    /// engine's own (rootless).
+    pub netns: Option<OwnedFd>,
+}
+
+/// All of it.
+#[derive(Debug)]
+pub struct Engine {
+    /// What it was told at its start.
+    pub settings: Settings,
+    /// The containers.
+    pub containers: Containers,
+    /// Programs started in running containers.
+    pub execs: Execs,
+    /// The images.
+    pub images: Images,
+    /// The networks and who has which address.
+    pub networks: Networks,
+    /// The named volumes.
+    pub volumes: Volumes,
+    /// What happens, for those who watch.
+    pub events: Events,
+}
+
+impl Engine {
+    /// Opens the data root and reads what is there. Nothing is started and nothing repaired yet:
+    /// that is [`reconcile::reconcile`].
+    ///
+    /// # Errors
+    /// A folder can't be made or read; the message names it.
+    pub fn open(settings: Settings) -> Result<Arc<Engine>> {
+        let data = &settings.data_root;
+        let containers = Containers::open(data.join("containers"))?;
+        let images = Images::open(data)?;
+        let networks = Networks::open(data)?;
+        let volumes = Volumes::open(data.join("volumes"))?;
+        std::fs::create_dir_all(&settings.exec_root)
+            .map_err(|error| Error::internal(format!("creating {}", settings.exec_root.display()), error))?;
+        Ok(Arc::new(Engine {
+            containers,
+            execs: Execs::default(),
+            images,
+            networks,
+            volumes,
+            events: Events::default(),
+            settings,
+        }))
+    }
+
+    /// Whether something runs: then the engine must not end by itself.
+    pub fn is_busy(&self) -> bool {
+        self.containers.all().iter().any(|container| container.is_running())
+    }
+}

@@ -1,0 +1,215 @@
+//! Talking to a monitor: starting one, finding a living one again, and what the two say
+//! (README.md, "What is said on a control connection").
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream as StdStream;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use nix::cmsg_space;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::process::Command;
+
+use super::Engine;
+use super::error::{Error, Result};
+use crate::bundle::{Event, Request, Streams};
+
+/// A connection to a monitor.
+#[derive(Debug)]
+pub struct Monitor {
+    events: Lines<BufReader<OwnedReadHalf>>,
+    requests: OwnedWriteHalf,
+}
+
+/// The sending half of such a connection.
+pub type Requests = OwnedWriteHalf;
+
+impl Engine {
+    /// Where the monitor of a container listens.
+    pub fn socket(&self, id: &str) -> PathBuf {
+        self.settings.exec_root.join(format!("{id}.sock"))
+    }
+}
+
+impl Monitor {
+    /// Starts `canoa monitor` with these arguments, this connection as its descriptor 3, and those
+    /// who are attached already from 4 on.
+    ///
+    /// Needs a tokio runtime around it, whose reaper later takes in the monitor's exit status.
+    pub fn spawn(
+        arguments: &[&str],
+        attached: Vec<(Streams, StdStream)>,
+        netns: Option<BorrowedFd<'_>>,
+    ) -> Result<Monitor> {
+        let failed = |error: io::Error| Error::internal("starting canoa monitor", error);
+        let (ours, theirs) = StdStream::pair().map_err(failed)?;
+        // Our own program, also when its file was replaced or deleted since.
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0("canoa").arg("monitor").args(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+
+        // Descriptors 3, 4, … in the monitor. First they are all moved above that range, so that
+        // putting one in its place can't overwrite another that is still to come.
+        let lowest = 3 + attached.len() as RawFd + 2;
+        let mut places = vec![above(theirs.as_raw_fd(), lowest).map_err(failed)?];
+        for (streams, stream) in &attached {
+            command.arg("--attach").arg(format!("{}={}", 3 + places.len(), words(*streams)));
+            places.push(above(stream.as_raw_fd(), lowest).map_err(failed)?);
+        }
+        if let Some(netns) = netns {
+            command.arg("--netns").arg((3 + places.len()).to_string());
+            places.push(above(netns.as_raw_fd(), lowest).map_err(failed)?);
+        }
+        let sources: Vec<RawFd> = places.iter().map(AsRawFd::as_raw_fd).collect();
+        // SAFETY: between fork and exec only setsid and dup2 are called, both async-signal-safe,
+        // and nothing is allocated: other threads may have held the allocator's lock at the fork.
+        unsafe {
+            command.pre_exec(move || {
+                // A session of its own: Ctrl-C at the daemon's terminal is not for containers.
+                if libc::setsid() < 0 {
+                    return Err(io::Error::last_os_error());
+                }
+                for (place, source) in sources.iter().enumerate() {
+                    if libc::dup2(*source, 3 + place as RawFd) < 0 {
+                        return Err(io::Error::last_os_error());
+                    }
+                }
+                Ok(())
+            });
+        }
+        let mut child = command.spawn().map_err(failed)?;
+        drop((theirs, attached, places));
+        // Somebody has to take in its exit status; what it means comes over the connection.
+        tokio::spawn(async move { child.wait().await });
+        ours.set_nonblocking(true).map_err(failed)?;
+        Ok(Monitor::from(UnixStream::from_std(ours).map_err(failed)?))
+    }
+
+    /// Finds a living monitor again, and watches it.
+    pub async fn connect(socket: &Path) -> Result<Monitor> {
+        let mut monitor = Monitor::from(connect(socket).await?);
+        monitor.send(&Request::Watch {}).await?;
+        Ok(monitor)
+    }
+
+    /// The next event; none when the monitor has ended (or speaks nonsense, which is the same).
+    pub async fn next(&mut self) -> Option<Event> {
+        let line = self.events.next_line().await.ok()??;
+        match serde_json::from_str(&line) {
+            Ok(event) => Some(event),
+            Err(error) => {
+                tracing::warn!("a monitor said {line:?}: {error}");
+                None
+            }
+        }
+    }
+
+    /// Sends a request.
+    pub async fn send(&mut self, request: &Request) -> Result<()> {
+        send(&mut self.requests, request).await
+    }
+
+    /// Sends a line of its own: the plan of an exec.
+    pub async fn send_line(&mut self, line: &impl serde::Serialize) -> Result<()> {
+        send(&mut self.requests, line).await
+    }
+
+    /// The two halves: events for one task, requests for whoever has one.
+    pub fn split(self) -> (Events, Requests) {
+        (Events(self.events), self.requests)
+    }
+}
+
+/// The receiving half.
+#[derive(Debug)]
+pub struct Events(Lines<BufReader<OwnedReadHalf>>);
+
+impl Events {
+    /// As [`Monitor::next`].
+    pub async fn next(&mut self) -> Option<Event> {
+        serde_json::from_str(&self.0.next_line().await.ok()??).ok()
+    }
+}
+
+impl From<UnixStream> for Monitor {
+    fn from(stream: UnixStream) -> Self {
+        let (read, requests) = stream.into_split();
+        Monitor { events: BufReader::new(read).lines(), requests }
+    }
+}
+
+/// Sends one JSON object as a line.
+pub async fn send(requests: &mut Requests, line: &impl serde::Serialize) -> Result<()> {
+    let failed = |error: io::Error| Error::internal("speaking to the container's monitor", error);
+    requests.write_all(&json_line(line)?).await.map_err(failed)
+}
+
+/// Puts a client through to a running container's streams.
+pub async fn attach(socket: &Path, streams: Streams) -> Result<UnixStream> {
+    let mut stream = connect(socket).await?;
+    let failed = |error: io::Error| Error::internal("attaching", error);
+    stream.write_all(&json_line(&Request::Attach(streams))?).await.map_err(failed)?;
+    Ok(stream)
+}
+
+/// Tells a container's terminal its size.
+pub async fn resize(socket: &Path, rows: u16, columns: u16) -> Result<()> {
+    let mut stream = connect(socket).await?;
+    let failed = |error: io::Error| Error::internal("resizing", error);
+    stream.write_all(&json_line(&Request::Resize { rows, columns })?).await.map_err(failed)
+}
+
+/// The descriptor of a running container's merged file system. It blocks.
+pub fn root(socket: &Path) -> Result<OwnedFd> {
+    let failed = |error: io::Error| Error::internal("asking for the container's file system", error);
+    let mut stream = StdStream::connect(socket).map_err(failed)?;
+    io::Write::write_all(&mut stream, &json_line(&Request::Root {})?).map_err(failed)?;
+    let mut answer = [0u8; 256];
+    let mut space = cmsg_space!([RawFd; 1]);
+    let mut buffer = [io::IoSliceMut::new(&mut answer)];
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+    let message = recvmsg::<()>(stream.as_raw_fd(), &mut buffer, Some(&mut space), flags)
+        .map_err(|errno| failed(errno.into()))?;
+    let rights = message.cmsgs().map_err(|errno| failed(errno.into()))?;
+    let descriptors = rights.filter_map(|one| match one {
+        ControlMessageOwned::ScmRights(fds) => Some(fds),
+        _ => None,
+    });
+    // SAFETY: the kernel has just made these descriptors for us; nobody else owns them.
+    let mut owned = descriptors.flatten().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
+    owned.next().ok_or_else(|| {
+        let text = String::from_utf8_lossy(&answer).trim_matches(['\0', '\n']).to_owned();
+        failed(io::Error::other(format!("its monitor sent no descriptor but {text:?}")))
+    })
+}
+
+async fn connect(socket: &Path) -> Result<UnixStream> {
+    let failed = |error| Error::internal(format!("connecting to {}", socket.display()), error);
+    UnixStream::connect(socket).await.map_err(failed)
+}
+
+fn json_line(line: &impl serde::Serialize) -> Result<Vec<u8>> {
+    let mut text = serde_json::to_vec(line).map_err(|error| Error::internal("writing JSON", error))?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+fn words(streams: Streams) -> String {
+    let all = [(streams.stdin, "stdin"), (streams.stdout, "stdout"), (streams.stderr, "stderr")];
+    let chosen: Vec<&str> = all.into_iter().filter(|(wanted, _)| *wanted).map(|(_, word)| word).collect();
+    chosen.join(",")
+}
+
+/// A copy of a descriptor whose number is at least `lowest`.
+fn above(fd: RawFd, lowest: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: the caller holds `fd` open for the length of this call.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
+    let copy = fcntl(borrowed, FcntlArg::F_DUPFD_CLOEXEC(lowest))?;
+    // SAFETY: a new descriptor, which nobody else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}

@@ -1,0 +1,261 @@
+//! Ending containers: kill, stop, restart, wait, remove.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lifecycle::record::Status;
+use nix::sys::signal::Signal;
+use tokio::time::timeout;
+
+use super::Engine;
+use super::containers::{Container, Life};
+use super::error::{Error, Result, blocking};
+use super::{start, volumes};
+
+/// How long a killed container may take until we stop believing that it dies.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A signal as people write it: `TERM`, `SIGTERM`, `term`, `15`, and the real-time ones `RTMIN+3`.
+///
+/// # Errors
+/// It is none, in Docker's words.
+pub fn parse_signal(text: &str) -> Result<i32> {
+    let invalid = || Error::invalid(format!("invalid signal: {text}"));
+    if let Ok(number) = text.parse::<i32>() {
+        return if (1..=libc::SIGRTMAX()).contains(&number) { Ok(number) } else { Err(invalid()) };
+    }
+    let upper = text.to_ascii_uppercase();
+    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+    let offset = |text: &str| if text.is_empty() { Some(0) } else { text[1..].parse::<i32>().ok() };
+    let number = match name {
+        name if name.starts_with("RTMIN") => offset(&name[5..]).map(|n| libc::SIGRTMIN() + n),
+        name if name.starts_with("RTMAX") => offset(&name[5..]).map(|n| libc::SIGRTMAX() - n),
+        // Two names for one signal, which nix knows by its other name only.
+        "POLL" => Some(libc::SIGPOLL),
+        "CLD" => Some(libc::SIGCHLD),
+        name => format!("SIG{name}").parse::<Signal>().ok().map(|signal| signal as i32),
+    };
+    number.filter(|number| (1..=libc::SIGRTMAX()).contains(number)).ok_or_else(invalid)
+}
+
+/// Sends a signal to a running container's PID 1.
+pub async fn kill(engine: &Arc<Engine>, container: &Arc<Container>, signal: i32) -> Result<()> {
+    let cannot = |error: Error| Error {
+        message: format!("Cannot kill container: {}: {}", container.name(), error.message),
+        ..error
+    };
+    let process = container.process().map_err(cannot)?;
+    let sent = blocking(move || Ok(super::processes::signal(process, signal)?)).await.map_err(cannot)?;
+    if !sent {
+        return Err(cannot(Error::conflict(format!("Container {} is not running", container.id))));
+    }
+    engine.events.killed(container, signal);
+    if signal == libc::SIGKILL {
+        // Docker's clients take it for dead when this is answered.
+        let _ = timeout(PATIENCE, stopped(container)).await;
+    }
+    Ok(())
+}
+
+/// Asks a container to end, and makes it end after `seconds` (its own patience, or ten, if none
+/// are given; forever if negative).
+pub async fn stop(
+    engine: &Arc<Engine>,
+    container: &Arc<Container>,
+    signal: Option<&str>,
+    seconds: Option<i64>,
+) -> Result<()> {
+    let _operation = container.operation.lock().await;
+    if !container.is_running() {
+        return Err(Error::not_modified("it is stopped already"));
+    }
+    stop_running(engine, container, signal, seconds).await
+}
+
+async fn stop_running(
+    engine: &Arc<Engine>,
+    container: &Arc<Container>,
+    signal: Option<&str>,
+    seconds: Option<i64>,
+) -> Result<()> {
+    let own = container.with(|record| record.config.body.stop_signal.clone());
+    let signal = parse_signal(signal.or(own.as_deref()).filter(|name| !name.is_empty()).unwrap_or("TERM"))?;
+    let seconds = seconds.or(container.with(|record| record.config.body.stop_timeout)).unwrap_or(10);
+    match kill(engine, container, signal).await {
+        Err(_) if !container.is_running() => return Ok(()),
+        killed => killed?,
+    }
+    match u64::try_from(seconds) {
+        Ok(seconds) => {
+            if timeout(Duration::from_secs(seconds), stopped(container)).await.is_err() {
+                kill_and_wait(engine, container).await?;
+            }
+        }
+        Err(_negative) => stopped(container).await,
+    }
+    engine.events.container("stop", container);
+    Ok(())
+}
+
+async fn kill_and_wait(engine: &Arc<Engine>, container: &Arc<Container>) -> Result<()> {
+    match kill(engine, container, libc::SIGKILL).await {
+        Err(error) if container.is_running() => return Err(error),
+        _ => {}
+    }
+    let waited = timeout(PATIENCE, stopped(container)).await;
+    waited.map_err(|_| {
+        Error::internal(
+            format!("killing container {}", container.name()),
+            "it does not die: a process in it may hang in the kernel (state D in ps)",
+        )
+    })
+}
+
+/// Stops it if it runs, and starts it.
+pub async fn restart(
+    engine: &Arc<Engine>,
+    container: &Arc<Container>,
+    signal: Option<&str>,
+    seconds: Option<i64>,
+) -> Result<()> {
+    {
+        let _operation = container.operation.lock().await;
+        if container.is_running() {
+            stop_running(engine, container, signal, seconds).await?;
+        }
+    }
+    start::start(engine, container).await?;
+    engine.events.container("restart", container);
+    Ok(())
+}
+
+/// Another name.
+pub async fn rename(engine: &Arc<Engine>, container: &Arc<Container>, name: &str) -> Result<()> {
+    let _operation = container.operation.lock().await;
+    let name = name.strip_prefix('/').unwrap_or(name).to_owned();
+    if name.is_empty() {
+        return Err(Error::invalid("Neither old nor new names may be empty"));
+    }
+    let (engine2, container2) = (engine.clone(), container.clone());
+    blocking(move || engine2.containers.rename(&container2, &name)).await?;
+    engine.events.container("rename", container);
+    Ok(())
+}
+
+/// What somebody waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// That it doesn't run: at once, if so.
+    NotRunning,
+    /// The end of the run that runs, or of the next.
+    NextExit,
+    /// That it is removed.
+    Removed,
+}
+
+/// Begins to wait; what comes out is to be awaited. What happens after this call isn't missed: a
+/// client starts the container once it knows that its waiting has begun.
+pub fn wait(container: &Arc<Container>, condition: Condition) -> impl Future<Output = (i32, String)> + use<> {
+    let container = container.clone();
+    let mut life = container.life();
+    let before = *life.borrow_and_update();
+    async move {
+        let done = |life: &Life| match condition {
+            Condition::NotRunning => !life.running,
+            Condition::NextExit => life.ended > before.ended || life.removed,
+            Condition::Removed => life.removed,
+        };
+        let _ = life.wait_for(done).await;
+        let state = container.state();
+        (state.exit_code, state.error)
+    }
+}
+
+/// Returns when it doesn't run.
+pub async fn stopped(container: &Container) {
+    let _ = container.life().wait_for(|life| !life.running).await;
+}
+
+/// Returns when nothing of the last run is left.
+pub async fn cleaned(container: &Container) {
+    let _ = timeout(PATIENCE, container.life().wait_for(|life| !life.cleaning)).await;
+}
+
+/// Removes a container, with its anonymous volumes if `with_volumes`; a running one only by `force`.
+pub async fn remove(
+    engine: &Arc<Engine>,
+    container: &Arc<Container>,
+    force: bool,
+    with_volumes: bool,
+) -> Result<()> {
+    if container.is_running() && force {
+        kill_and_wait(engine, container).await?;
+    }
+    let _operation = container.operation.lock().await;
+    let state = container.state();
+    match state.status {
+        // One that was started again between the kill and the lock.
+        Status::Running | Status::Paused if force => kill_and_wait(engine, container).await?,
+        Status::Running | Status::Paused | Status::Restarting => {
+            return Err(Error::conflict(format!(
+                "cannot remove container \"{}\": container is {}: stop the container before removing or force remove",
+                container.name(),
+                state.status.word(),
+            )));
+        }
+        Status::Created | Status::Exited | Status::Dead => {}
+    }
+    cleaned(container).await;
+    if container.life().borrow().removed {
+        // A --rm container that we have just killed removes itself.
+        return Ok(());
+    }
+    remove_now(engine, container, with_volumes).await
+}
+
+/// Removes one that doesn't run, by itself (`--rm`): nobody is there to hear of an error but the log.
+pub async fn remove_stopped(engine: &Arc<Engine>, container: &Arc<Container>, with_volumes: bool) {
+    if let Err(error) = remove_now(engine, container, with_volumes).await {
+        tracing::warn!("removing container {}: {error}", container.id);
+    }
+}
+
+async fn remove_now(engine: &Arc<Engine>, container: &Arc<Container>, with_volumes: bool) -> Result<()> {
+    engine.networks.disconnect(engine, container).await;
+    drop(container.waiting.take());
+    let (removing, gone) = (engine.clone(), container.clone());
+    blocking(move || {
+        removing.containers.remove(&gone)?;
+        if with_volumes {
+            volumes::remove_anonymous(&removing, &gone);
+        }
+        Ok(())
+    })
+    .await?;
+    engine.execs.forget(&container.id);
+    engine.events.container("destroy", container);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_are_read_as_people_write_them() {
+        for text in ["TERM", "SIGTERM", "term", "sigterm", "15"] {
+            assert_eq!(parse_signal(text).unwrap(), 15, "{text}");
+        }
+        assert_eq!(parse_signal("RTMIN+3").unwrap(), libc::SIGRTMIN() + 3);
+        assert_eq!(parse_signal("SIGRTMAX-1").unwrap(), libc::SIGRTMAX() - 1);
+        assert_eq!(parse_signal("WINCH").unwrap(), 28);
+    }
+
+    #[test]
+    fn what_is_no_signal_is_refused() {
+        for text in ["", "0", "-9", "65", "99999999999", "NOPE", "RTMIN+99", "RTMIN-x", "SIG", "RTMINé"] {
+            let error = parse_signal(text).unwrap_err();
+            assert_eq!(error.message, format!("invalid signal: {text}"));
+        }
+    }
+}
