@@ -3,6 +3,9 @@
 //! Lesson 6 brings clap; until then thirty lines do.
 
 use std::collections::BTreeMap;
+use std::process::exit;
+
+use crate::{Result as StepResult, Status};
 
 /// What stands before the program's name, and the rest.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -39,6 +42,18 @@ impl Flags {
     pub fn value(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
     }
+}
+
+/// How each lesson's program ends: with its container's exit code, or with one line that says what
+/// went wrong and Docker's code for it.
+pub fn finish(program: &str, outcome: Result<StepResult<Status>, String>) -> ! {
+    let (message, code) = match outcome {
+        Ok(Ok(status)) => exit(status.code()),
+        Ok(Err(error)) => (error.to_string(), error.exit_code()),
+        Err(usage) => (usage, 125),
+    };
+    eprintln!("{program}: {message}");
+    exit(code)
 }
 
 #[cfg(test)]

@@ -5,9 +5,7 @@
 //! cargo run -p lesson-01 -- exec PID PROGRAM [ARGUMENT]…
 //! ```
 
-use std::process::exit;
-
-use namespaces::flags::Flags;
+use namespaces::flags::{Flags, finish};
 use namespaces::{Command, Isolation, Namespaces, Process, Result, Status, exec, set_hostname};
 
 fn main() {
@@ -17,17 +15,7 @@ fn main() {
         Some("exec") => Flags::parse(words, &[]).map(enter),
         _ => Err("usage: lesson-01 run [--hostname NAME] PROGRAM … | exec PID PROGRAM …".into()),
     };
-    match outcome {
-        Ok(Ok(status)) => exit(status.code()),
-        Ok(Err(error)) => {
-            eprintln!("lesson-01: {error}");
-            exit(error.exit_code())
-        }
-        Err(usage) => {
-            eprintln!("lesson-01: {usage}");
-            exit(125)
-        }
-    }
+    finish("lesson-01", outcome)
 }
 
 fn run(flags: Flags) -> Result<Status> {

@@ -150,6 +150,31 @@ pub fn into(folder: &Path) -> Result<Vec<Borrowed>> {
     }
 }
 
+/// A borrowed root file system in a folder of its own, gone again when this is dropped.
+#[derive(Debug)]
+pub struct TemporaryRoot(PathBuf);
+
+impl TemporaryRoot {
+    /// Borrows one.
+    pub fn new() -> Result<Self> {
+        let root = TemporaryRoot(std::env::temp_dir().join(format!("canoa-lesson-{}", std::process::id())));
+        step("make folder", root.0.display(), || fs::create_dir(&root.0))?;
+        into(&root.0)?;
+        Ok(root)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for TemporaryRoot {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
 /// Where the host has a program of this name. (Not by PATH alone: an ordinary user's leaves out
 /// /sbin, where `ip` may be.)
 fn find(name: &str) -> Option<PathBuf> {

@@ -6,12 +6,10 @@
 //! cargo run -p lesson-02 -- escape chroot|pivot FOLDER     the attack: out of the folder, then `ls /`
 //! ```
 
-use std::path::{Path, PathBuf};
-use std::process::exit;
-
-use namespaces::flags::Flags;
-use namespaces::{Command, Isolation, Result, Status, exec, set_hostname, step};
+use namespaces::flags::{Flags, finish};
+use namespaces::{Command, Isolation, Result, Status, exec, set_hostname};
 use rootfs::{Mount, Privileges, Rootfs, User, borrow, chroot};
+use std::path::Path;
 
 fn main() {
     let mut words = std::env::args().skip(1);
@@ -24,17 +22,7 @@ fn main() {
             Err("usage: lesson-02 run [FLAGS] PROGRAM … | borrow FOLDER | escape chroot|pivot FOLDER".into())
         }
     };
-    match outcome {
-        Ok(Ok(status)) => exit(status.code()),
-        Ok(Err(error)) => {
-            eprintln!("lesson-02: {error}");
-            exit(error.exit_code())
-        }
-        Err(usage) => {
-            eprintln!("lesson-02: {usage}");
-            exit(125)
-        }
-    }
+    finish("lesson-02", outcome)
 }
 
 fn run(flags: Flags) -> Result<Status> {
@@ -42,8 +30,8 @@ fn run(flags: Flags) -> Result<Status> {
     let folder = match flags.value("root") {
         Some(folder) => Path::new(folder),
         None => {
-            borrowed = Borrowed::new()?;
-            &borrowed.0
+            borrowed = borrow::TemporaryRoot::new()?;
+            borrowed.path()
         }
     };
     let mut rootfs = Rootfs::folder(folder)?;
@@ -74,22 +62,4 @@ fn escape(flags: Flags) -> Result<Status> {
         exec(&Command::new(["ls", "/"]))
     })?;
     child.release()?.wait()
-}
-
-/// A borrowed root file system, gone again when the container is.
-struct Borrowed(PathBuf);
-
-impl Borrowed {
-    fn new() -> Result<Self> {
-        let folder = Borrowed(std::env::temp_dir().join(format!("lesson-02-{}", std::process::id())));
-        step("make folder", folder.0.display(), || std::fs::create_dir(&folder.0))?;
-        borrow::into(&folder.0)?;
-        Ok(folder)
-    }
-}
-
-impl Drop for Borrowed {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }

@@ -1,2 +1,74 @@
-//! Placeholder.
-fn main() {}
+//! Lesson 3's program: lesson 2's, within limits.
+//!
+//! ```text
+//! cargo run -p lesson-03 -- run [--memory 64m] [--cpus 0.5] [--pids 20] [lesson 2's flags] PROGRAM [ARGUMENT]…
+//! ```
+
+use cgroups::{Cgroup, Cpu, DeviceRule, Limits, own_namespace, parse_size, remove_parent};
+use namespaces::flags::{Flags, finish};
+use namespaces::{Command, Error, Isolation, Result, Status, exec, set_hostname};
+use rootfs::{Mount, Privileges, Rootfs, User, borrow};
+use std::path::Path;
+
+/// The groups of all lessons' programs are in this one.
+const PARENT: &str = "/canoa-lessons";
+
+fn main() {
+    let mut words = std::env::args().skip(1);
+    let known = ["hostname", "root", "volume", "user", "memory", "cpus", "pids"];
+    let outcome = match words.next().as_deref() {
+        Some("run") => Flags::parse(words, &known).map(run),
+        _ => Err("usage: lesson-03 run [--memory SIZE] [--cpus NUMBER] [--pids NUMBER] … PROGRAM …".into()),
+    };
+    finish("lesson-03", outcome)
+}
+
+fn run(flags: Flags) -> Result<Status> {
+    let borrowed;
+    let folder = match flags.value("root") {
+        Some(folder) => Path::new(folder),
+        None => {
+            borrowed = borrow::TemporaryRoot::new()?;
+            borrowed.path()
+        }
+    };
+    let mut rootfs = Rootfs::folder(folder)?;
+    if let Some((from, to)) = flags.value("volume").and_then(|volume| volume.split_once(':')) {
+        rootfs = rootfs.with(Mount::bind(from, to.trim_end_matches(":ro"), to.ends_with(":ro")));
+    }
+    let privileges = Privileges::docker()?;
+    let command = Command::new(flags.rest.clone());
+
+    let cgroup = Cgroup::create(PARENT, &std::process::id().to_string(), &limits(&flags)?)?;
+    let status = Isolation::container().born_in(cgroup.birthplace()).spawn(|| {
+        cgroup.enter()?;
+        own_namespace()?;
+        set_hostname(flags.value("hostname").unwrap_or("container"))?;
+        rootfs.enter()?;
+        privileges.drop_to(&User::look_up(flags.value("user").unwrap_or(""))?)?;
+        exec(&command)
+    });
+    let status = status.and_then(|child| child.release()?.wait());
+    if cgroup.oom_kills()? > 0 {
+        eprintln!("lesson-03: out of memory: the kernel killed a process of this container");
+    }
+    cgroup.remove()?;
+    remove_parent(PARENT)?;
+    status
+}
+
+fn limits(flags: &Flags) -> Result<Limits> {
+    let wrong = |flag: &'static str| move |reason: String| Error::new("set limit", flag, reason);
+    let memory = flags.value("memory").map(parse_size).transpose().map_err(wrong("--memory"))?;
+    let cpus =
+        flags.value("cpus").map(|text| text.parse::<f64>().map_err(|e| wrong("--cpus")(e.to_string())));
+    let pids =
+        flags.value("pids").map(|text| text.parse::<u64>().map_err(|e| wrong("--pids")(e.to_string())));
+    Ok(Limits {
+        memory,
+        memory_and_swap: memory.map(|bytes| bytes.saturating_mul(2)),
+        cpu: cpus.transpose()?.map(|cpus| Cpu::from_nano((cpus * 1e9) as u64)),
+        pids: pids.transpose()?,
+        devices: DeviceRule::docker(),
+    })
+}
