@@ -1,0 +1,44 @@
+//! Links: each that stays inside the book leads to a page that exists, and to a heading in it.
+
+use std::path::{Component, Path, PathBuf};
+
+use super::Tree;
+use super::page::Page;
+
+/// Checks the links of `page`, called `name` in `tree`. Links to other sites are not followed: the gate
+/// needs no network.
+pub fn problems(tree: &Tree, name: &Path, page: &Page) -> Vec<(usize, String)> {
+    page.links
+        .iter()
+        .filter(|link| !is_external(&link.target))
+        .filter_map(|link| Some((link.line, problem(tree, name, &link.target)?)))
+        .collect()
+}
+
+fn is_external(target: &str) -> bool {
+    ["https://", "http://", "mailto:"].iter().any(|scheme| target.starts_with(scheme))
+}
+
+fn problem(tree: &Tree, name: &Path, target: &str) -> Option<String> {
+    let (path, fragment) = target.split_once('#').unwrap_or((target, ""));
+    let wanted = if path.is_empty() { Some(name.to_owned()) } else { beside(name, path) };
+    let Some(page) = wanted.and_then(|wanted| tree.pages.get(&wanted)) else {
+        return Some(format!("links to {target}, and there is no such page"));
+    };
+    let found = fragment.is_empty() || page.headings.iter().any(|heading| heading.id.as_deref() == Some(fragment));
+    (!found).then(|| format!("links to {target}, and that page has no heading {{#{fragment}}}"))
+}
+
+/// The page that `path` means in a link on the page `from`; none where it leaves the book.
+fn beside(from: &Path, path: &str) -> Option<PathBuf> {
+    let mut whole = from.parent().unwrap_or(Path::new("")).to_owned();
+    for part in Path::new(path).components() {
+        match part {
+            Component::Normal(part) => whole.push(part),
+            Component::CurDir => {}
+            Component::ParentDir if whole.pop() => {}
+            _ => return None,
+        }
+    }
+    Some(whole)
+}

@@ -1,0 +1,94 @@
+//! The gate: what must hold of the two books before anybody reads them.
+//!
+//! mdBook itself is lenient: a missing anchor becomes an empty block, a broken link stays a link, and it
+//! exits with 0. So everything is checked here, on the Markdown as it was written.
+
+mod include;
+mod link;
+mod page;
+mod parity;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::language::LANGUAGES;
+use page::Page;
+
+/// Something that is wrong with a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The page, from the book's folder on: `es/src/glossary.md`.
+    pub page: PathBuf,
+    /// The line, counted from 1; 0 where it is the whole page.
+    pub line: usize,
+    /// What is wrong, and where it helps, how it would be right.
+    pub what: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.page.display())?;
+        if self.line > 0 {
+            write!(f, ":{}", self.line)?;
+        }
+        write!(f, ": {}", self.what)
+    }
+}
+
+/// The page that lists the others: it is mdBook's table of contents.
+const SUMMARY: &str = "SUMMARY.md";
+
+/// One language's tree: its pages by their name in `src/`.
+struct Tree {
+    /// `en/src` or `es/src`.
+    folder: PathBuf,
+    pages: BTreeMap<PathBuf, Page>,
+}
+
+/// Checks the books in the folder `book` (which holds `en` and `es`); an empty answer means all is well.
+///
+/// # Errors
+/// Only if the pages can't be read at all.
+pub fn check(book: &Path) -> Result<Vec<Problem>> {
+    let mut trees = Vec::new();
+    let mut problems = Vec::new();
+    for language in LANGUAGES {
+        let folder = Path::new(language.code).join("src");
+        let tree = Tree { pages: read_pages(&book.join(&folder))?, folder };
+        for (name, page) in &tree.pages {
+            let path = tree.folder.join(name);
+            let found = [page.problems(name == Path::new(SUMMARY)), include::problems(&book.join(&path), page), link::problems(&tree, name, page)];
+            problems.extend(found.into_iter().flatten().map(|(line, what)| Problem { page: path.clone(), line, what }));
+        }
+        trees.push(tree);
+    }
+    if let [first, second] = &trees[..] {
+        problems.extend(parity::problems(first, second));
+    }
+    Ok(problems)
+}
+
+fn read_pages(folder: &Path) -> Result<BTreeMap<PathBuf, Page>> {
+    let mut pages = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(current) = folders.pop() {
+        let reading = || format!("reading the pages in {}", current.display());
+        for entry in fs::read_dir(&current).with_context(reading)? {
+            let path = entry.with_context(reading)?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+                pages.insert(path.strip_prefix(folder).unwrap_or(&path).to_owned(), Page::read(&text));
+            }
+        }
+    }
+    Ok(pages)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! A page as the gate sees it: its headings, what it quotes, where it links to.
+
+/// What stands in a page, in its order. Lines are counted from 1.
+#[derive(Debug, Default)]
+pub struct Page {
+    pub headings: Vec<Heading>,
+    pub includes: Vec<Include>,
+    pub links: Vec<Link>,
+    /// The line at which a code block begins that nothing ends.
+    pub unclosed: Option<usize>,
+    /// For SUMMARY.md: each entry's depth and what it is, without its text.
+    pub outline: Vec<String>,
+}
+
+/// A heading, `## Its text {#its-id}`.
+#[derive(Debug)]
+pub struct Heading {
+    pub line: usize,
+    pub level: usize,
+    /// The explicit id: headings are translated, ids are not.
+    pub id: Option<String>,
+}
+
+/// `{{#include path:anchor}}`.
+#[derive(Debug)]
+pub struct Include {
+    pub line: usize,
+    pub path: String,
+    /// What follows the path; mdBook allows line numbers, too.
+    pub anchor: Option<String>,
+}
+
+/// `[text](target)`, or a picture.
+#[derive(Debug)]
+pub struct Link {
+    pub line: usize,
+    pub target: String,
+}
+
+impl Page {
+    /// Reads a page. This knows as much Markdown as the gate needs; the book keeps to it.
+    pub fn read(text: &str) -> Page {
+        let mut page = Page::default();
+        let mut fence: Option<(usize, String)> = None;
+        for (line, text) in (1..).zip(text.lines()) {
+            page.includes.extend(include_of(line, text));
+            let start = text.trim_start();
+            let ticks: String = start.chars().take_while(|&c| c == '`').collect();
+            match &fence {
+                Some((_, open)) if ticks.len() >= open.len() && start.trim_end() == ticks => fence = None,
+                Some(_) => {}
+                None if ticks.len() >= 3 => fence = Some((line, ticks)),
+                None => page.read_prose(line, text),
+            }
+        }
+        page.unclosed = fence.map(|(line, _)| line);
+        page
+    }
+
+    fn read_prose(&mut self, line: usize, text: &str) {
+        let level = text.chars().take_while(|&c| c == '#').count();
+        if (1..=6).contains(&level) && text[level..].starts_with(' ') {
+            self.headings.push(Heading { line, level, id: id_of(text) });
+        }
+        let links = link_targets(&without_code(text));
+        let depth = text.len() - text.trim_start().len();
+        match (links.first(), text.trim()) {
+            (Some(target), _) => self.outline.push(format!("{depth} {target}")),
+            (None, "") => {}
+            (None, "---") => self.outline.push("---".to_owned()),
+            (None, _) => self.outline.push(format!("{} part", "#".repeat(level))),
+        }
+        self.links.extend(links.into_iter().map(|target| Link { line, target }));
+    }
+
+    /// What is wrong with the page taken by itself: the line, and what.
+    pub fn problems(&self, is_summary: bool) -> Vec<(usize, String)> {
+        let mut problems = Vec::new();
+        if let Some(line) = self.unclosed {
+            problems.push((line, "this code block is never closed".to_owned()));
+        }
+        let mut seen: Vec<&str> = Vec::new();
+        for heading in &self.headings {
+            match heading.id.as_deref() {
+                Some(id) if seen.contains(&id) => problems.push((heading.line, format!("a second heading {{#{id}}}"))),
+                Some(id) => seen.push(id),
+                // SUMMARY.md's headings name parts, and mdBook gives those no id.
+                None if !is_summary => {
+                    problems.push((heading.line, "a heading without an explicit {#id}".to_owned()));
+                }
+                None => {}
+            }
+        }
+        problems
+    }
+}
+
+fn id_of(heading: &str) -> Option<String> {
+    let (_, id) = heading.trim_end().strip_suffix('}')?.rsplit_once("{#")?;
+    (!id.is_empty()).then(|| id.to_owned())
+}
+
+fn include_of(line: usize, text: &str) -> Option<Include> {
+    let (before, rest) = text.split_once("{{#include ").or_else(|| text.split_once("{{#rustdoc_include "))?;
+    // A backslash in front makes mdBook show the words themselves.
+    if before.ends_with('\\') {
+        return None;
+    }
+    let (inside, _) = rest.split_once("}}")?;
+    let (path, anchor) = match inside.trim().split_once(':') {
+        Some((path, anchor)) => (path, Some(anchor.to_owned())),
+        None => (inside.trim(), None),
+    };
+    Some(Include { line, path: path.to_owned(), anchor })
+}
+
+/// The line with what stands between backticks taken out.
+fn without_code(line: &str) -> String {
+    line.split('`').step_by(2).collect()
+}
+
+fn link_targets(line: &str) -> Vec<String> {
+    line.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target.to_owned()).collect()
+}

@@ -1,0 +1,25 @@
+//! The two languages of the book, of equal rank.
+
+/// One of the book's languages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Language {
+    /// Its code, which is also the name of its folder: `en`, `es`.
+    pub code: &'static str,
+    /// Its name in itself.
+    pub name: &'static str,
+    /// What a page says, in this language, to send readers of it over from the other one.
+    pub invitation: &'static str,
+}
+
+/// Both of them. The order is the alphabet's.
+pub const LANGUAGES: [Language; 2] = [
+    Language { code: "en", name: "English", invitation: "This page in English" },
+    Language { code: "es", name: "Español", invitation: "Esta página en español" },
+];
+
+impl Language {
+    /// The other language.
+    pub fn other(self) -> Language {
+        if self == LANGUAGES[0] { LANGUAGES[1] } else { LANGUAGES[0] }
+    }
+}
