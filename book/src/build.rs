@@ -38,7 +38,10 @@ fn link_to_twin(page: &Path, other: Language) -> String {
     let up = "../".repeat(page.components().count());
     let page = page.with_extension("html");
     let Language { code, invitation, .. } = other;
-    format!(r#"<p><a href="{up}{code}/{}" hreflang="{code}" lang="{code}">{invitation}</a></p>"#, page.display())
+    format!(
+        r#"<p><a href="{up}{code}/{}" hreflang="{code}" lang="{code}">{invitation}</a></p>"#,
+        page.display()
+    )
 }
 
 /// The page in front of both.
@@ -46,7 +49,10 @@ fn choice() -> String {
     let choices: String = LANGUAGES
         .iter()
         .map(|l| {
-            format!("<li><a href=\"{0}/index.html\" hreflang=\"{0}\" lang=\"{0}\">{1}</a></li>\n", l.code, l.name)
+            format!(
+                "<li><a href=\"{0}/index.html\" hreflang=\"{0}\" lang=\"{0}\">{1}</a></li>\n",
+                l.code, l.name
+            )
         })
         .collect();
     format!(
@@ -79,7 +85,9 @@ mod tests {
     fn a_page_links_to_the_same_page_in_the_other_language() {
         let [english, spanish] = LANGUAGES;
         assert!(link_to_twin(Path::new("glossary.md"), spanish).contains(r#"href="../es/glossary.html""#));
-        assert!(link_to_twin(Path::new("deep/page.md"), english).contains(r#"href="../../en/deep/page.html""#));
+        assert!(
+            link_to_twin(Path::new("deep/page.md"), english).contains(r#"href="../../en/deep/page.html""#)
+        );
     }
 
     #[test]
@@ -90,7 +98,10 @@ mod tests {
         for language in LANGUAGES {
             assert!(choice.contains(&format!("{}/index.html", language.code)));
             let page = fs::read_to_string(site.join(language.code).join("01-namespaces.html")).unwrap();
-            assert!(page.contains(&format!(r#"<html lang="{}""#, language.code)), "the page declares its language");
+            assert!(
+                page.contains(&format!(r#"<html lang="{}""#, language.code)),
+                "the page declares its language"
+            );
             assert!(page.contains(&format!("../{}/01-namespaces.html", language.other().code)));
             assert!(!page.contains("{{#"), "no directive of mdBook is left as it was written");
         }

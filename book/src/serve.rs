@@ -88,7 +88,10 @@ mod tests {
         let site = Path::new("/site");
         for hostile in ["/../etc/passwd", "/en/../../etc/passwd", "//etc/passwd", "etc/passwd", "", "/./x"] {
             let file = file_of(site, hostile);
-            assert!(file.is_none_or(|file| file.starts_with("/site") && !file.ends_with("passwd")), "{hostile}");
+            assert!(
+                file.is_none_or(|file| file.starts_with("/site") && !file.ends_with("passwd")),
+                "{hostile}"
+            );
         }
         assert_eq!(file_of(site, "/en/glossary.html?x=1"), Some("/site/en/glossary.html".into()));
     }

@@ -8,10 +8,7 @@ use super::page::{Include, Page};
 /// Checks what `page`, the file at `path`, quotes.
 pub fn problems(path: &Path, page: &Page) -> Vec<(usize, String)> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    page.includes
-        .iter()
-        .filter_map(|include| Some((include.line, problem(folder, include)?)))
-        .collect()
+    page.includes.iter().filter_map(|include| Some((include.line, problem(folder, include)?))).collect()
 }
 
 fn problem(folder: &Path, include: &Include) -> Option<String> {
@@ -27,7 +24,11 @@ fn problem(folder: &Path, include: &Include) -> Option<String> {
         }
         Some(anchor) => match anchored(&text, anchor) {
             Some(quoted) => quoted,
-            None => return Some(format!("quotes {path}:{anchor}, but there is no pair of ANCHOR: {anchor} and ANCHOR_END: {anchor}")),
+            None => {
+                return Some(format!(
+                    "quotes {path}:{anchor}, but there is no pair of ANCHOR: {anchor} and ANCHOR_END: {anchor}"
+                ));
+            }
         },
     };
     quoted.trim().is_empty().then(|| format!("what it quotes of {path} is empty"))

@@ -25,7 +25,8 @@ fn problem(tree: &Tree, name: &Path, target: &str) -> Option<String> {
     let Some(page) = wanted.and_then(|wanted| tree.pages.get(&wanted)) else {
         return Some(format!("links to {target}, and there is no such page"));
     };
-    let found = fragment.is_empty() || page.headings.iter().any(|heading| heading.id.as_deref() == Some(fragment));
+    let found =
+        fragment.is_empty() || page.headings.iter().any(|heading| heading.id.as_deref() == Some(fragment));
     (!found).then(|| format!("links to {target}, and that page has no heading {{#{fragment}}}"))
 }
 

@@ -61,8 +61,16 @@ pub fn check(book: &Path) -> Result<Vec<Problem>> {
         let tree = Tree { pages: read_pages(&book.join(&folder))?, folder };
         for (name, page) in &tree.pages {
             let path = tree.folder.join(name);
-            let found = [page.problems(name == Path::new(SUMMARY)), include::problems(&book.join(&path), page), link::problems(&tree, name, page)];
-            problems.extend(found.into_iter().flatten().map(|(line, what)| Problem { page: path.clone(), line, what }));
+            let found = [
+                page.problems(name == Path::new(SUMMARY)),
+                include::problems(&book.join(&path), page),
+                link::problems(&tree, name, page),
+            ];
+            problems.extend(found.into_iter().flatten().map(|(line, what)| Problem {
+                page: path.clone(),
+                line,
+                what,
+            }));
         }
         trees.push(tree);
     }
@@ -82,7 +90,8 @@ fn read_pages(folder: &Path) -> Result<BTreeMap<PathBuf, Page>> {
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "md") {
-                let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+                let text =
+                    fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
                 pages.insert(path.strip_prefix(folder).unwrap_or(&path).to_owned(), Page::read(&text));
             }
         }

@@ -82,7 +82,9 @@ impl Page {
         let mut seen: Vec<&str> = Vec::new();
         for heading in &self.headings {
             match heading.id.as_deref() {
-                Some(id) if seen.contains(&id) => problems.push((heading.line, format!("a second heading {{#{id}}}"))),
+                Some(id) if seen.contains(&id) => {
+                    problems.push((heading.line, format!("a second heading {{#{id}}}")))
+                }
                 Some(id) => seen.push(id),
                 // SUMMARY.md's headings name parts, and mdBook gives those no id.
                 None if !is_summary => {
@@ -120,5 +122,9 @@ fn without_code(line: &str) -> String {
 }
 
 fn link_targets(line: &str) -> Vec<String> {
-    line.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target.to_owned()).collect()
+    line.split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split_once(')'))
+        .map(|(target, _)| target.to_owned())
+        .collect()
 }

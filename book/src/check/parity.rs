@@ -32,7 +32,10 @@ pub fn problems(first: &Tree, second: &Tree) -> Vec<Problem> {
 fn differences(name: &Path, first: &Page, second: &Page, twin: &impl Display) -> Vec<(usize, String)> {
     let headings = |page: &Page| -> Vec<(usize, String)> {
         let shown = |id: &Option<String>| id.as_ref().map(|id| format!(" {{#{id}}}")).unwrap_or_default();
-        page.headings.iter().map(|h| (h.line, format!("heading {}{}", "#".repeat(h.level), shown(&h.id)))).collect()
+        page.headings
+            .iter()
+            .map(|h| (h.line, format!("heading {}{}", "#".repeat(h.level), shown(&h.id))))
+            .collect()
     };
     let includes = |page: &Page| -> Vec<(usize, String)> {
         let shown = |anchor: &Option<String>| anchor.as_ref().map(|a| format!(":{a}")).unwrap_or_default();

@@ -24,7 +24,10 @@ impl Sample {
                 &format!("{language}/src/one.md"),
                 &format!("# {heading} {{#heart}}\n\n```rust\n{{{{#include ../../code.rs:heart}}}}\n```\n\n[x](two.md#end)\n"),
             );
-            sample.write(&format!("{language}/src/two.md"), &format!("# {heading} {{#end}}\n\n[x](https://example.org)\n"));
+            sample.write(
+                &format!("{language}/src/two.md"),
+                &format!("# {heading} {{#end}}\n\n[x](https://example.org)\n"),
+            );
         }
         sample
     }
@@ -78,7 +81,10 @@ fn a_missing_anchor_is_refused() {
     let sample = Sample::new();
     sample.write("code.rs", "// ANCHOR: other\nfn heart() {}\n// ANCHOR_END: other\n");
     let verdict = sample.verdict();
-    assert!(verdict.contains("en/src/one.md:4: quotes ../../code.rs:heart, but there is no pair"), "{verdict}");
+    assert!(
+        verdict.contains("en/src/one.md:4: quotes ../../code.rs:heart, but there is no pair"),
+        "{verdict}"
+    );
     assert!(verdict.contains("es/src/one.md:4:"), "{verdict}");
 }
 
@@ -92,7 +98,10 @@ fn an_anchor_that_nothing_ends_is_refused() {
 #[test]
 fn an_anchor_around_nothing_is_refused() {
     let sample = Sample::new();
-    sample.write("code.rs", "// ANCHOR: heart\n// ANCHOR: inner\n\n// ANCHOR_END: inner\n// ANCHOR_END: heart\n");
+    sample.write(
+        "code.rs",
+        "// ANCHOR: heart\n// ANCHOR: inner\n\n// ANCHOR_END: inner\n// ANCHOR_END: heart\n",
+    );
     assert!(sample.verdict().contains("what it quotes of ../../code.rs is empty"), "{}", sample.verdict());
 }
 
@@ -135,7 +144,11 @@ fn a_heading_without_an_id_is_refused() {
     for page in ["en/src/one.md", "es/src/one.md"] {
         sample.edit(page, " {#heart}", "");
     }
-    assert!(sample.verdict().contains("one.md:1: a heading without an explicit {#id}"), "{}", sample.verdict());
+    assert!(
+        sample.verdict().contains("one.md:1: a heading without an explicit {#id}"),
+        "{}",
+        sample.verdict()
+    );
 }
 
 #[test]
@@ -156,7 +169,9 @@ fn a_page_that_quotes_less_than_its_twin_is_refused() {
 
 #[test]
 fn a_link_to_a_page_or_heading_that_is_not_there_is_refused() {
-    for (target, said) in [("nowhere.md", "no such page"), ("two.md#nowhere", "no heading"), ("../../x.md", "no such page")] {
+    for (target, said) in
+        [("nowhere.md", "no such page"), ("two.md#nowhere", "no heading"), ("../../x.md", "no such page")]
+    {
         let sample = Sample::new();
         for page in ["en/src/one.md", "es/src/one.md"] {
             sample.edit(page, "two.md#end", target);
@@ -170,7 +185,11 @@ fn a_link_to_a_page_or_heading_that_is_not_there_is_refused() {
 fn a_link_that_only_one_language_has_is_refused() {
     let sample = Sample::new();
     sample.edit("en/src/two.md", "[x](https://example.org)", "");
-    assert!(sample.verdict().contains("link to https://example.org, which en/src/two.md lacks"), "{}", sample.verdict());
+    assert!(
+        sample.verdict().contains("link to https://example.org, which en/src/two.md lacks"),
+        "{}",
+        sample.verdict()
+    );
 }
 
 #[test]
@@ -178,7 +197,10 @@ fn a_summary_of_another_shape_is_refused() {
     let sample = Sample::new();
     sample.edit("es/src/SUMMARY.md", "  - [y]", "- [y]");
     let verdict = sample.verdict();
-    assert!(verdict.contains("es/src/SUMMARY.md: entry 0 two.md, where en/src/SUMMARY.md:0 has entry 2 two.md"), "{verdict}");
+    assert!(
+        verdict.contains("es/src/SUMMARY.md: entry 0 two.md, where en/src/SUMMARY.md:0 has entry 2 two.md"),
+        "{verdict}"
+    );
 }
 
 #[test]
@@ -193,6 +215,9 @@ fn a_code_block_that_is_never_closed_is_refused() {
 #[test]
 fn headings_and_links_inside_code_are_text() {
     let sample = Sample::new();
-    sample.write("en/src/two.md", "# The heart {#end}\n\n```sh\n# a comment\n[x](y.md)\n```\n\n`[x](y.md)` [x](https://example.org)\n");
+    sample.write(
+        "en/src/two.md",
+        "# The heart {#end}\n\n```sh\n# a comment\n[x](y.md)\n```\n\n`[x](y.md)` [x](https://example.org)\n",
+    );
     assert_eq!(sample.verdict(), "");
 }
