@@ -18,6 +18,7 @@ fn main() {
     finish("lesson-01", outcome)
 }
 
+// ANCHOR: run
 fn run(flags: Flags) -> Result<Status> {
     let command = Command::new(flags.rest.clone());
     let child = Isolation::container().spawn(|| {
@@ -26,6 +27,7 @@ fn run(flags: Flags) -> Result<Status> {
     })?;
     child.release()?.wait()
 }
+// ANCHOR_END: run
 
 fn enter(flags: Flags) -> Result<Status> {
     let pid = flags.rest.first().and_then(|word| word.parse().ok()).unwrap_or(0);

@@ -96,6 +96,7 @@ impl Errno for io::Error {
 ///
 /// # Errors
 /// The action's own, with the step's name and object around it.
+// ANCHOR: step
 #[track_caller]
 pub fn step<T, E: Errno>(
     name: &'static str,
@@ -111,6 +112,7 @@ pub fn step<T, E: Errno>(
         Error { step: name.to_owned(), on: on.to_string(), errno, hint }
     })
 }
+// ANCHOR_END: step
 
 thread_local! {
     /// In a cloned child: the socket to its parent, and whether the parent wants to hear the

@@ -25,6 +25,7 @@ fn main() {
     finish("lesson-02", outcome)
 }
 
+// ANCHOR: run
 fn run(flags: Flags) -> Result<Status> {
     let borrowed;
     let folder = match flags.value("root") {
@@ -49,6 +50,7 @@ fn run(flags: Flags) -> Result<Status> {
     })?;
     child.release()?.wait()
 }
+// ANCHOR_END: run
 
 fn escape(flags: Flags) -> Result<Status> {
     let folder = flags.rest.get(1).map_or(Path::new("."), Path::new);
