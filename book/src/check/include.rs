@@ -57,3 +57,16 @@ fn mark<'a>(line: &'a str, word: &str) -> Option<&'a str> {
     let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-')).unwrap_or(rest.len());
     Some(&rest[..end])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_inside_a_quote_are_left_out_and_do_not_end_it() {
+        let text = "// ANCHOR: outer\na\n// ANCHOR: in\nb\n// ANCHOR_END: in\nc\n// ANCHOR_END: outer\nd\n";
+        assert_eq!(anchored(text, "outer").as_deref(), Some("a\nb\nc\n"));
+        assert_eq!(anchored(text, "in").as_deref(), Some("b\n"));
+        assert_eq!(anchored(text, "out"), None, "a name is a whole one");
+    }
+}

@@ -22,6 +22,8 @@ pub enum Advice {
     Uidmap,
     /// systemd has to hand a cgroup over.
     Delegate,
+    /// The processes of the container around us have to leave its top group.
+    InnerProcesses,
     /// Limits on v1 are for root.
     LimitsAsRoot,
     /// The data has to lie on a file system that can hold an overlay's upper folder.
@@ -53,6 +55,7 @@ impl Advice {
             Trial::Namespaces | Trial::Root | Trial::Network if machine.apparmor && !machine.root => AppArmor,
             Trial::Overlay if refusal.errno == libc::ENODEV => OverlayModule,
             Trial::Overlay if refusal.errno == libc::EINVAL => OverlayPlace,
+            Trial::Memory | Trial::Cpu | Trial::Pids if refusal.errno == libc::EBUSY => InnerProcesses,
             Trial::Memory | Trial::Cpu | Trial::Pids if machine.root && machine.container => Privileged,
             Trial::Memory | Trial::Cpu | Trial::Pids if machine.root => return None,
             Trial::Memory | Trial::Cpu | Trial::Pids if machine.v2 && machine.systemd => Delegate,
@@ -107,6 +110,10 @@ impl Advice {
                 "systemd gives you no cgroup of your own here. For one terminal:\n\n  systemd-run --user --scope -p Delegate=yes -- \"$SHELL\"\n\nShould the CPU limit still be missing, for good (then log out and in again):\n\n  sudo mkdir -p /etc/systemd/system/user@.service.d\n  printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' | sudo tee /etc/systemd/system/user@.service.d/delegate.conf\n  sudo systemctl daemon-reload",
                 "systemd no te da aquí un cgroup propio. Para una sola terminal:\n\n  systemd-run --user --scope -p Delegate=yes -- \"$SHELL\"\n\nSi aun así falta el límite de CPU, de forma permanente (luego cierra la sesión y vuelve a entrar):\n\n  sudo mkdir -p /etc/systemd/system/user@.service.d\n  printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' | sudo tee /etc/systemd/system/user@.service.d/delegate.conf\n  sudo systemctl daemon-reload",
             ),
+            InnerProcesses => say(
+                "A cgroup that holds processes can't hand controllers down, and yours does. In a container (the dev\ncontainer does this by itself), in the repository's folder:\n\n  sudo .devcontainer/cgroups",
+                "Un cgroup que tiene procesos no puede ceder controladores, y el tuyo los tiene. En un contenedor (el\ndev container lo hace solo), en la carpeta del repositorio:\n\n  sudo .devcontainer/cgroups",
+            ),
             LimitsAsRoot => say(
                 "This machine hands no cgroup over to ordinary users. Do lesson 3 as root; the others work without.",
                 "Esta máquina no les cede ningún cgroup a los usuarios comunes. Haz la lección 3 como root; las demás\nfuncionan sin eso.",
@@ -155,6 +162,8 @@ mod tests {
         let denied = refusal("mkdir", "/sys/fs/cgroup/x", libc::EACCES);
         let of = |machine: &Machine| Advice::of(Trial::Memory, &denied, machine);
         assert_eq!(of(&machine()), Some(Delegate));
+        let busy = refusal("write", "/sys/fs/cgroup/cgroup.subtree_control", libc::EBUSY);
+        assert_eq!(Advice::of(Trial::Cpu, &busy, &machine()), Some(InnerProcesses));
         assert_eq!(of(&Machine { v2: false, ..machine() }), Some(LimitsAsRoot));
         assert_eq!(of(&Machine { root: true, container: true, ..machine() }), Some(Privileged));
         assert_eq!(
@@ -183,6 +192,7 @@ mod tests {
             Privileged,
             Uidmap,
             Delegate,
+            InnerProcesses,
             LimitsAsRoot,
             OverlayPlace,
             OverlayModule,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 
-use super::child::{Outcome, Refusal, in_child};
+use super::child::{Outcome, Refusal, in_child, leftovers};
 use super::kernel::write;
 
 /// A controller, and a limit to try: the file and the value, for v2 and for v1.
@@ -41,7 +41,9 @@ pub fn limit(controller: &Controller) -> Outcome {
     };
     let mut refusal = None;
     for parent in parents(&hierarchy) {
-        sweep(&parent);
+        for group in leftovers(&parent, PREFIX) {
+            let _ = fs::remove_dir(group);
+        }
         let group = parent.join(format!("{PREFIX}{}", std::process::id()));
         let outcome = in_child(|| try_limit(controller, hierarchy.v2, &parent, &group));
         // Once more from here: the child may have been killed.
@@ -146,17 +148,6 @@ fn own_path<'a>(controller: &str, cgroup: &'a str) -> Option<&'a str> {
         let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
         controllers.split(',').any(|name| name == controller).then_some(path)
     })
-}
-
-/// Removes groups that an earlier doctor left, which was killed half-way.
-fn sweep(parent: &Path) {
-    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let Some(pid) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
-        if pid.bytes().all(|b| b.is_ascii_digit()) && !Path::new("/proc").join(pid).exists() {
-            let _ = fs::remove_dir(entry.path());
-        }
-    }
 }
 
 #[cfg(test)]

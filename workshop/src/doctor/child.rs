@@ -1,7 +1,8 @@
 //! A forked child in which something is tried, and its answer.
 
-use std::fs::File;
+use std::fs::{self, DirEntry, File};
 use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
 
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
@@ -75,6 +76,18 @@ pub fn in_child(attempt: impl FnOnce() -> Outcome) -> Outcome {
     }
 }
 
+/// What earlier doctors, which were killed half-way, left in `folder`: everything called `prefix` and the
+/// number of a process that is gone.
+pub fn leftovers(folder: &Path, prefix: &str) -> Vec<PathBuf> {
+    let left = |entry: &DirEntry| {
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.strip_prefix(prefix)).unwrap_or_default();
+        let is_number = !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit());
+        is_number && !Path::new("/proc").join(pid).exists()
+    };
+    fs::read_dir(folder).into_iter().flatten().flatten().filter(left).map(|entry| entry.path()).collect()
+}
+
 /// No step, path or word on how it went has a NUL byte.
 fn encode(outcome: &Outcome) -> String {
     match outcome {
@@ -97,6 +110,18 @@ fn decode(answer: &str) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_dead_doctors_left_is_swept() {
+        let folder = std::env::temp_dir().join(format!("doctor-sweep-{}", std::process::id()));
+        let mine = format!("canoa-doctor-{}", std::process::id());
+        // 4194304 is the largest pid_max there is, and never a pid itself.
+        for name in ["canoa-doctor-4194304", &mine, "canoa-doctor-", "canoa-doctor-x", "another-4194304"] {
+            fs::create_dir_all(folder.join(name)).unwrap();
+        }
+        assert_eq!(leftovers(&folder, "canoa-doctor-"), [folder.join("canoa-doctor-4194304")]);
+        fs::remove_dir_all(folder).unwrap();
+    }
 
     #[test]
     fn an_answer_crosses_from_the_child_as_it_was() {

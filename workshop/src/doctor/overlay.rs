@@ -9,14 +9,19 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::geteuid;
 
-use super::child::{Outcome, Refusal, in_child};
+use super::child::{Outcome, Refusal, in_child, leftovers};
 use super::kernel::{become_privileged, make_mounts_private};
+
+const PREFIX: &str = ".canoa-doctor-";
 
 /// Mounts one and writes through it.
 pub fn overlay() -> Outcome {
     // Looked up here: in the child's user namespace everybody is root.
     let place = place();
-    let scratch = place.join(format!(".canoa-doctor-{}", std::process::id()));
+    for scratch in leftovers(&place, PREFIX) {
+        remove(&scratch);
+    }
+    let scratch = place.join(format!("{PREFIX}{}", std::process::id()));
     let outcome = in_child(|| {
         make_folder(&scratch)?;
         for folder in ["lower", "upper", "work", "merged"] {
