@@ -82,10 +82,12 @@ impl Groups {
     }
     // ANCHOR_END: limit
 
+    // ANCHOR: enter
     /// Moves the calling thread (the only one) into every group: `0` means "myself".
     pub(crate) fn enter(&self) -> Result<()> {
         self.tasks.iter().try_for_each(|mut tasks| step("join cgroup", "", || tasks.write_all(b"0")))
     }
+    // ANCHOR_END: enter
 
     pub(crate) fn processes(&self) -> Result<Vec<i32>> {
         match self.distinct().first() {

@@ -40,6 +40,7 @@ impl Addresses {
     ///
     /// # Errors
     /// The subnet is full.
+    // ANCHOR: take
     pub fn take(&self, owner: &str) -> Result<Ipv4Addr> {
         let _lock = self.lock()?;
         let taken = self.owners()?;
@@ -55,6 +56,7 @@ impl Addresses {
         self.write(owner, address)?;
         Ok(address)
     }
+    // ANCHOR_END: take
 
     /// Gives `owner` this very address. That it has it already is fine.
     ///

@@ -101,6 +101,7 @@ pub struct Process {
 }
 
 impl Process {
+    // ANCHOR: process
     /// The process which has this pid now, if there is one and it is no zombie.
     pub fn of(pid: i32) -> Option<Process> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -116,6 +117,7 @@ impl Process {
     pub fn is_alive(&self) -> bool {
         Process::of(self.pid) == Some(*self)
     }
+    // ANCHOR_END: process
 }
 
 /// What can go wrong with records.
@@ -195,6 +197,7 @@ impl<C: Serialize + DeserializeOwned> Records<C> {
 
     /// As [`Records::create`], for the one program that owns the whole folder and knows by heart
     /// that the name is free: the daemon.
+    // ANCHOR: place
     pub fn place(&self, record: &Record<C>) -> Result<()> {
         let temporary = self.root.join(format!("{TEMPORARY}{}", record.id));
         let folder = self.folder(&record.id);
@@ -206,6 +209,7 @@ impl<C: Serialize + DeserializeOwned> Records<C> {
         }
         placed
     }
+    // ANCHOR_END: place
 
     /// Gives a container another name, under the same lock as [`Records::create`].
     pub fn rename(&self, record: &mut Record<C>, name: &str) -> Result<()> {
