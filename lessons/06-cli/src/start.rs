@@ -1,0 +1,168 @@
+//! The whole story: from what a container should be to a process that runs.
+
+use std::convert::Infallible;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use cgroups::{Cgroup, Limits, own_namespace};
+use namespaces::{
+    Child, CloneFlags, Command, Isolation, Namespaces, Process, Result, exec, init, set_hostname, step,
+};
+use network::Interface;
+use nix::fcntl::{OFlag, open};
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::stat::Mode;
+use rootfs::inside::{self, Kind};
+use rootfs::{Privileges, Rootfs, User};
+
+use crate::stdio::{Ends, Inner, Stdio};
+
+/// What a container should be.
+#[derive(Debug)]
+pub struct Container {
+    /// What `hostname` prints inside.
+    pub hostname: String,
+    /// The name of its control group's parent, and its own.
+    pub cgroup: (String, String),
+    /// What it may use.
+    pub limits: Limits,
+    /// Its files.
+    pub rootfs: Rootfs,
+    /// Its way to others.
+    pub network: Network,
+    /// What it runs.
+    pub program: Program,
+    /// Whether PID 1 is ours, which reaps and forwards signals (`--init`).
+    pub init: bool,
+}
+
+/// How a container reaches others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Network {
+    /// It has the host's own.
+    Host,
+    /// Only `lo`, and these.
+    Own(Vec<Interface>),
+}
+
+/// A program, and with what rights it runs.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// Words, environment, working directory.
+    pub command: Command,
+    /// As whom: see [`User::look_up`].
+    pub user: String,
+    /// Its capabilities.
+    pub privileges: Privileges,
+    /// Resource, soft and hard limit: [getrlimit(2)](https://man7.org/linux/man-pages/man2/getrlimit.2.html).
+    pub resource_limits: Vec<(Resource, u64, u64)>,
+    /// Its standard input, output and error.
+    pub stdio: Stdio,
+}
+
+/// A container, or a further process in one, that runs.
+#[derive(Debug)]
+pub struct Running {
+    /// Its first process.
+    pub child: Child,
+    /// Its control group.
+    pub cgroup: Cgroup,
+    /// What it reads and says.
+    pub ends: Ends,
+}
+
+impl Container {
+    /// Makes it, and lets it run.
+    ///
+    /// # Errors
+    /// The step that failed. Nothing of it is left then.
+    // ANCHOR: start
+    pub fn start(&self) -> Result<Running> {
+        let (inner, outer) = self.program.stdio.make()?;
+        let (parent, name) = &self.cgroup;
+        let cgroup = Cgroup::create(parent, name, &self.limits)?; // lesson 3
+
+        let mut isolation = Isolation::container().born_in(cgroup.birthplace()); // lesson 1
+        if self.network == Network::Host {
+            isolation = isolation.without(CloneFlags::CLONE_NEWNET);
+        }
+        let started = isolation
+            .spawn(|| {
+                cgroup.enter()?;
+                own_namespace()?;
+                set_hostname(&self.hostname)?;
+                self.rootfs.enter()?; // lesson 2
+                make_working_directory(&self.program.command.directory)?;
+                self.program.run(&inner, self.init)
+            })
+            .and_then(|paused| {
+                self.connect(paused.pid().as_raw())?; // lesson 5
+                paused.release()
+            });
+        // Ours of the child's ends: as long as we held them too, a pipe would have no end.
+        drop(inner);
+        match started.and_then(|child| Ok((outer.ends()?, child))) {
+            Ok((ends, child)) => Ok(Running { child, cgroup, ends }),
+            Err(error) => {
+                cgroup.remove()?;
+                Err(error)
+            }
+        }
+    }
+    // ANCHOR_END: start
+
+    fn connect(&self, pid: i32) -> Result<()> {
+        let Network::Own(interfaces) = &self.network else { return Ok(()) };
+        let netns = network::namespace::of_process(pid)?;
+        if interfaces.is_empty() {
+            return network::lo_up(netns.as_fd());
+        }
+        interfaces.iter().try_for_each(|interface| network::attach(netns.as_fd(), interface))
+    }
+}
+
+/// One more process in a container that runs.
+// ANCHOR: exec
+pub fn start_in(container: Process, cgroup: (&str, &str), program: &Program) -> Result<Running> {
+    let namespaces = Namespaces::of(container)?;
+    let (inner, outer) = program.stdio.make()?;
+    let cgroup = Cgroup::open(cgroup.0, cgroup.1)?;
+    namespaces.for_children()?;
+    let child = Isolation::none().born_in(cgroup.birthplace()).spawn(|| {
+        cgroup.enter()?;
+        namespaces.enter()?;
+        program.run(&inner, false)
+    })?;
+    let child = child.release()?;
+    drop(inner);
+    Ok(Running { child, cgroup, ends: outer.ends()? })
+}
+// ANCHOR_END: exec
+
+impl Program {
+    /// In the child, inside the container: the last steps before it becomes the program.
+    fn run(&self, stdio: &Inner, with_init: bool) -> Result<Infallible> {
+        let user = User::look_up(&self.user)?;
+        stdio.install(user.uid)?;
+        for (resource, soft, hard) in &self.resource_limits {
+            step("set resource limit", format!("{resource:?}"), || setrlimit(*resource, *soft, *hard))?;
+        }
+        self.privileges.drop_to(&user)?;
+        let mut command = self.command.clone();
+        if !command.env.iter().any(|variable| variable.starts_with("HOME=")) {
+            command.env.push(format!("HOME={}", user.home));
+        }
+        if with_init { init(|| exec(&command)) } else { exec(&command) }
+    }
+}
+
+/// The working directory is made if the image hasn't got it, as Docker does.
+fn make_working_directory(path: &Path) -> Result<()> {
+    if path == Path::new("/") {
+        return Ok(());
+    }
+    let root: OwnedFd = step("open", "/", || {
+        open("/", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
+    })?;
+    inside::open_or_make(&root, path, Kind::Folder, false).map(drop)
+}
