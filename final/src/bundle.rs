@@ -3,10 +3,9 @@
 //! A start is handed over as an OCI bundle: `config.json` is the runtime specification's
 //! ([`oci_spec::runtime::Spec`]); [`Extra`] is `canoa.json` beside it, for what that doesn't know.
 
-use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-use ipnet::Ipv4Net;
+use network::Interface;
 use oci_spec::runtime::Process;
 use serde::{Deserialize, Serialize};
 
@@ -38,21 +37,6 @@ pub struct Extra {
     pub socket: PathBuf,
     /// Where the exit goes: [`Exited`] as JSON.
     pub exit: PathBuf,
-}
-
-/// One interface of a container, decided by the engine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Interface {
-    /// Its name inside: `eth0`.
-    pub name: String,
-    /// The bridge on the host to which its other end belongs.
-    pub bridge: String,
-    /// Address and prefix.
-    pub address: Ipv4Net,
-    /// The default route's gateway.
-    pub gateway: Ipv4Addr,
-    /// MAC address, `02:42:…`.
-    pub mac: [u8; 6],
 }
 
 /// The plan of an exec: the first line on descriptor 3 of `canoa monitor exec`.

@@ -5,5 +5,12 @@
 #![allow(dead_code)]
 
 mod bundle;
+mod monitor;
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    let mut words = std::env::args().skip(1);
+    match words.next().as_deref() {
+        Some("monitor") => monitor::main(words),
+        _ => std::process::ExitCode::from(125),
+    }
+}

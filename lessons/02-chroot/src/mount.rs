@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use namespaces::{Error, Result, step};
+use namespaces::{Error, Result, only_one_id, step};
 
 use crate::inside::{self, Kind};
 use crate::mount_api::{Attributes, fsconfig, fsmount, fsopen, move_mount, open_tree, set_attributes};
@@ -100,7 +100,9 @@ impl Mount {
         let (mount, kind) = match &self.source {
             Source::New { fs_type, options } => {
                 let context = step("open file system", fs_type, || fsopen(fs_type))?;
-                for (key, value) in options {
+                // In a user namespace with one id there is no group 5 (`tty`) to own terminals.
+                let possible = |key: &str| !(fs_type == "devpts" && key == "gid" && only_one_id());
+                for (key, value) in options.iter().filter(|(key, _)| possible(key)) {
                     step("set mount option", key, || fsconfig(&context, key, value.as_deref()))?;
                 }
                 let mount = step("make mount", fs_type, || fsmount(&context, self.attributes))?;

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use libc::MOUNT_ATTR_RDONLY;
-use namespaces::{Result, only_one_id, step};
+use namespaces::{Result, step};
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
@@ -119,13 +119,11 @@ fn open_root() -> nix::Result<OwnedFd> {
 ///
 /// Source: the [runtime specification for Linux](https://github.com/opencontainers/runtime-spec/blob/v1.2.0/config-linux.md#default-filesystems).
 pub fn default_mounts() -> Result<Vec<Mount>> {
-    // gid 5 is the group `tty`. In a user namespace with one id there is no such group.
-    let pts = if only_one_id() { "" } else { ",gid=5" };
     [
         ("/proc", "proc", "nosuid,noexec,nodev"),
         ("/sys", "sysfs", "nosuid,noexec,nodev,ro"),
         ("/dev", "tmpfs", "nosuid,strictatime,mode=755,size=65536k"),
-        ("/dev/pts", "devpts", &format!("nosuid,noexec,newinstance,ptmxmode=0666,mode=0620{pts}")),
+        ("/dev/pts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5"),
         ("/dev/mqueue", "mqueue", "nosuid,noexec,nodev"),
         ("/dev/shm", "tmpfs", "nosuid,noexec,nodev,mode=1777,size=65536k"),
     ]

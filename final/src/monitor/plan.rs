@@ -1,0 +1,187 @@
+//! From the words of the OCI runtime specification to the lessons' types.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use cgroups::{Cpu, DeviceRule, Layout, Limits};
+use lifecycle::pty::Size;
+use lifecycle::stdio::Stdio;
+use lifecycle::{Container, Network, Program};
+use namespaces::{Command, Error, Result, in_user_namespace};
+use nix::sys::resource::Resource;
+use oci_spec::runtime::{
+    LinuxDeviceType, LinuxNamespaceType, LinuxResources, Mount, PosixRlimitType, Process, Spec,
+};
+use rootfs::{Privileges, Rootfs, capabilities};
+
+use crate::bundle::{Exec, Extra};
+
+/// The whole container.
+pub(super) fn container(spec: &Spec, extra: &Extra, root: OwnedFd, place: &Path) -> Result<Container> {
+    let process = spec.process().as_ref().ok_or_else(|| missing("process"))?;
+    let linux = spec.linux().as_ref().ok_or_else(|| missing("linux"))?;
+    let own_network =
+        linux.namespaces().iter().flatten().any(|namespace| namespace.typ() == LinuxNamespaceType::Network);
+
+    let mut rootfs = Rootfs::mount(root, place)
+        .read_only(spec.root().as_ref().and_then(|root| root.readonly()).unwrap_or(false))
+        .mask(linux.masked_paths().iter().flatten().map(PathBuf::from))
+        .read_only_paths(linux.readonly_paths().iter().flatten().map(PathBuf::from));
+    for mount in spec.mounts().iter().flatten() {
+        for mount in mounts(mount, own_network)? {
+            rootfs = rootfs.with(mount);
+        }
+    }
+    Ok(Container {
+        hostname: spec.hostname().clone().unwrap_or_default(),
+        cgroup: split_cgroup(linux.cgroups_path().as_deref())?,
+        limits: linux.resources().as_ref().map(limits).transpose()?.unwrap_or_default(),
+        rootfs,
+        network: if own_network { Network::Own(extra.interfaces.clone()) } else { Network::Host },
+        program: program(process, &extra.user, extra.open_stdin)?,
+        init: extra.init,
+    })
+}
+
+/// The program of an exec.
+pub(super) fn exec(exec: &Exec) -> Result<Program> {
+    program(&exec.process, &exec.user, exec.open_stdin)
+}
+
+/// The control group of a container, by its bundle.
+pub(super) fn cgroup(bundle: &Path) -> Result<(String, String)> {
+    let path = bundle.join("config.json");
+    let spec = Spec::load(&path).map_err(|error| Error::new("read", path.display(), error))?;
+    split_cgroup(spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_deref()))
+}
+
+fn program(process: &Process, user: &str, open_stdin: bool) -> Result<Program> {
+    let stdio = match process.terminal().unwrap_or(false) {
+        false => Stdio::Pipes { input: open_stdin },
+        true => Stdio::Terminal {
+            input: open_stdin,
+            size: process.console_size().map(|size| Size {
+                rows: size.height().try_into().unwrap_or(u16::MAX),
+                columns: size.width().try_into().unwrap_or(u16::MAX),
+            }),
+        },
+    };
+    let allowed: Vec<String> = process
+        .capabilities()
+        .as_ref()
+        .and_then(|capabilities| capabilities.bounding().as_ref())
+        .into_iter()
+        .flatten()
+        .map(|capability| format!("CAP_{capability}"))
+        .collect();
+    let resource_limits = process
+        .rlimits()
+        .iter()
+        .flatten()
+        .map(|limit| Ok((resource(limit.typ())?, limit.soft(), limit.hard())))
+        .collect::<Result<_>>()?;
+    Ok(Program {
+        command: Command {
+            args: process.args().clone().unwrap_or_default(),
+            env: process.env().clone().unwrap_or_default(),
+            directory: process.cwd().clone(),
+        },
+        user: user.to_owned(),
+        privileges: Privileges {
+            capabilities: capabilities::by_name(&allowed)?,
+            no_new_privileges: process.no_new_privileges().unwrap_or(false),
+        },
+        resource_limits,
+        stdio,
+    })
+}
+
+/// One mount of the specification; that of cgroups may be several.
+fn mounts(mount: &Mount, own_network: bool) -> Result<Vec<rootfs::Mount>> {
+    let target = mount.destination();
+    let words = mount.options().clone().unwrap_or_default();
+    let kind = mount.typ().as_deref().unwrap_or("bind");
+    let source = mount.source().as_deref().unwrap_or(Path::new(kind));
+    match kind {
+        "cgroup" => cgroup_mounts(target, source, &words),
+        // The kernel gives a sysfs only to who owns the network namespace which it would show.
+        "sysfs" if !own_network && in_user_namespace() => Ok(vec![rootfs::Mount::bind("/sys", target, true)]),
+        _ => Ok(vec![rootfs::Mount::from_words(target, kind, source, &words)?]),
+    }
+}
+
+/// With the second version, the container's own group, seen as the root of all. With the first
+/// there would be a tree for each controller: left out, as programs ask for the second today.
+fn cgroup_mounts(target: &Path, source: &Path, words: &[String]) -> Result<Vec<rootfs::Mount>> {
+    match Layout::of_this_machine()? {
+        Layout::V2(_) => Ok(vec![rootfs::Mount::from_words(target, "cgroup2", source, words)?]),
+        Layout::V1(_) | Layout::None => Ok(vec![]),
+    }
+}
+
+fn limits(resources: &LinuxResources) -> Result<Limits> {
+    let positive =
+        |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok()).filter(|n| *n > 0);
+    let memory = resources.memory().as_ref();
+    let cpu = resources.cpu().as_ref();
+    let rules = resources.devices().iter().flatten().map(|rule| {
+        let number = |number: Option<i64>| number.and_then(|number| u32::try_from(number).ok());
+        let kind = match rule.typ() {
+            Some(LinuxDeviceType::B) => 'b',
+            Some(LinuxDeviceType::C | LinuxDeviceType::U) => 'c',
+            Some(LinuxDeviceType::A) | None => 'a',
+            Some(LinuxDeviceType::P) => return Err(Error::new("allow device", "", "a FIFO is no device")),
+        };
+        Ok(DeviceRule {
+            allow: rule.allow(),
+            kind,
+            major: number(rule.major()),
+            minor: number(rule.minor()),
+            access: rule.access().clone().unwrap_or_else(|| "rwm".into()),
+        })
+    });
+    Ok(Limits {
+        memory: positive(memory.and_then(|memory| memory.limit())),
+        memory_and_swap: positive(memory.and_then(|memory| memory.swap())),
+        cpu: cpu.and_then(|cpu| {
+            Some(Cpu { quota: positive(cpu.quota())?, period: cpu.period().unwrap_or(100_000) })
+        }),
+        pids: positive(resources.pids().as_ref().map(|pids| pids.limit())),
+        devices: rules.collect::<Result<_>>()?,
+    })
+}
+
+/// `/canoa/ID`: parent and name.
+fn split_cgroup(path: Option<&Path>) -> Result<(String, String)> {
+    let part = |part: Option<&std::ffi::OsStr>| part.map(|text| text.to_string_lossy().into_owned());
+    let path = path.unwrap_or(Path::new(""));
+    match (part(path.parent().map(Path::as_os_str)), part(path.file_name())) {
+        (Some(parent), Some(name)) => Ok((parent, name)),
+        _ => Err(missing("linux.cgroupsPath")),
+    }
+}
+
+fn resource(kind: PosixRlimitType) -> Result<Resource> {
+    Ok(match kind {
+        PosixRlimitType::RlimitCpu => Resource::RLIMIT_CPU,
+        PosixRlimitType::RlimitFsize => Resource::RLIMIT_FSIZE,
+        PosixRlimitType::RlimitData => Resource::RLIMIT_DATA,
+        PosixRlimitType::RlimitStack => Resource::RLIMIT_STACK,
+        PosixRlimitType::RlimitCore => Resource::RLIMIT_CORE,
+        PosixRlimitType::RlimitRss => Resource::RLIMIT_RSS,
+        PosixRlimitType::RlimitNproc => Resource::RLIMIT_NPROC,
+        PosixRlimitType::RlimitNofile => Resource::RLIMIT_NOFILE,
+        PosixRlimitType::RlimitMemlock => Resource::RLIMIT_MEMLOCK,
+        PosixRlimitType::RlimitAs => Resource::RLIMIT_AS,
+        PosixRlimitType::RlimitLocks => Resource::RLIMIT_LOCKS,
+        PosixRlimitType::RlimitSigpending => Resource::RLIMIT_SIGPENDING,
+        PosixRlimitType::RlimitMsgqueue => Resource::RLIMIT_MSGQUEUE,
+        PosixRlimitType::RlimitNice => Resource::RLIMIT_NICE,
+        PosixRlimitType::RlimitRtprio => Resource::RLIMIT_RTPRIO,
+        PosixRlimitType::RlimitRttime => Resource::RLIMIT_RTTIME,
+    })
+}
+
+fn missing(what: &str) -> Error {
+    Error::new("read bundle", what, "config.json doesn't have it")
+}

@@ -1,0 +1,82 @@
+//! One container, from its bundle to its end.
+
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+
+use images::Overlay;
+use lifecycle::log::LogWriter;
+use lifecycle::{Client, Streams};
+use namespaces::{Error, Process, Result, step};
+use oci_spec::runtime::Spec;
+use serde::de::DeserializeOwned;
+
+use super::control::Control;
+use super::{Options, plan, supervise};
+use crate::bundle::{Event, Exited, Extra};
+
+/// Runs the container of this bundle, and comes back when it has ended and nothing of it is left.
+pub(super) fn run(bundle: &Path, engine: UnixStream, options: Options) -> Result<()> {
+    let spec: Spec = read(&bundle.join("config.json"))?;
+    let extra: Extra = read(&bundle.join("canoa.json"))?;
+
+    // Its root: a mount that is nowhere yet, and which we hold. When the container's own mounts
+    // have gone with it, this is the last; to let go of it can take long (the file system is
+    // synced), but by then the exit has been told.
+    let overlay =
+        Overlay { lower: extra.layers.clone(), upper: extra.upper.clone(), work: extra.work.clone() };
+    let root = overlay.mount()?;
+    let container = plan::container(&spec, &extra, copy(&root)?, &bundle.join("rootfs"))?;
+    let log = match &extra.log {
+        Some(path) => Some(step("open log", path.display(), || LogWriter::open(path))?),
+        None => None,
+    };
+    let listener = listen(&extra.socket)?;
+
+    let outcome = container.start().and_then(|running| {
+        let process = Process::with_pid(running.child.pid().as_raw())?;
+        let mut streams = Streams::new(running.ends, log, extra.stdin_once);
+        for (socket, wants) in options.attached {
+            if let Ok(client) =
+                Client::on_socket(socket, wants.stdin, [wants.stdout, wants.stderr], !streams.is_terminal())
+            {
+                streams.attach(client, &[]);
+            }
+        }
+        let started = Event::Started { pid: process.pid, start_time: process.start_time };
+        let mut control = Control::new(Some(listener), engine, started, Some(root));
+        let status = supervise::until_exit(&running.child, &mut streams, &mut control)?;
+
+        let oom_killed = running.cgroup.oom_kills().unwrap_or(0) > 0;
+        let exited = Exited { code: status.code(), oom_killed, finished_at: lifecycle::record::now() };
+        keep(&extra.exit, &exited)?;
+        control.tell_all(&Event::Exited(exited));
+        // Now that everybody knows, the rest.
+        drop(streams);
+        running.cgroup.remove()
+    });
+    let _ = fs::remove_file(&extra.socket);
+    outcome
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = step("read", path.display(), || fs::read(path))?;
+    serde_json::from_slice(&text).map_err(|error| Error::new("read", path.display(), error))
+}
+
+fn copy(descriptor: &OwnedFd) -> Result<OwnedFd> {
+    step("copy descriptor", "", || descriptor.as_fd().try_clone_to_owned())
+}
+
+/// The exit as a file, for an engine that isn't there at the moment.
+fn keep(path: &Path, exited: &Exited) -> Result<()> {
+    let text = serde_json::to_vec(exited).map_err(|error| Error::new("write", path.display(), error))?;
+    step("write", path.display(), || lifecycle::record::replace(path, &text, false))
+}
+
+fn listen(path: &Path) -> Result<UnixListener> {
+    // One that a monitor before us has left when it was killed.
+    let _ = fs::remove_file(path);
+    step("listen on", path.display(), || UnixListener::bind(path))
+}

@@ -1,0 +1,23 @@
+//! The loop of a monitor, until its process has ended.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use lifecycle::Streams;
+use namespaces::{Child, Result, Status};
+
+use super::control::Control;
+
+/// Serves everybody until the process ends; then hands out what it had still said.
+pub(super) fn until_exit(child: &Child, streams: &mut Streams, control: &mut Control) -> Result<Status> {
+    loop {
+        let mut watched: Vec<BorrowedFd<'_>> = vec![child.as_fd()];
+        watched.extend(control.descriptors());
+        let ready = streams.turn(&watched, None)?;
+        control.serve(&ready[1..], streams);
+        if ready[0] {
+            let status = child.wait()?;
+            streams.finish()?;
+            return Ok(status);
+        }
+    }
+}
