@@ -25,6 +25,7 @@ pub mod digest;
 pub mod error;
 pub mod manifest;
 pub mod overlay;
+pub mod ownership;
 pub mod pack;
 pub mod platform;
 pub mod pull;
@@ -33,6 +34,7 @@ pub mod registry;
 pub mod store;
 pub mod token;
 pub mod unpack;
+mod xattr;
 
 pub use config::ImageConfig;
 pub use digest::Digest;

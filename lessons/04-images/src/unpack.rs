@@ -1,1 +1,230 @@
-//! thin
+//! Unpacking a layer: from an archive to a folder, whatever its author had in mind.
+//!
+//! An archive is a list of wishes: "make `etc/passwd`, with these bytes, for this owner". A
+//! hostile one wishes for `../../etc/passwd`; or for a symbolic link `x` to `/etc` and then for
+//! `x/passwd`; or for a hard link to `/etc/shadow`. Looking at the strings stops the first only.
+//! So every path is resolved by the kernel, by `openat2` with `RESOLVE_IN_ROOT`, as if the
+//! layer's folder were the whole machine: a link to `/etc` is then the layer's own `etc`.
+//!
+//! A layer also takes away: an entry `.wh.x` says that there is no `x` any more ([`whiteout`]
+//! does those).
+//!
+//! [OCI layer](https://github.com/opencontainers/image-spec/blob/main/layer.md),
+//! [openat2(2)](https://man7.org/linux/man-pages/man2/openat2.2.html)
+
+mod attributes;
+mod inside;
+mod whiteout;
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+
+use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::sys::stat::{Mode, SFlag, fstatat, makedev, mknodat};
+use nix::unistd::{linkat, mkfifoat, symlinkat};
+
+use self::attributes::Attributes;
+use self::inside::{Inside, Way};
+use self::whiteout::Whiteout;
+use crate::archive::{Archive, Entry, Kind};
+use crate::error::clean;
+use crate::ownership::Privileges;
+use crate::{Error, Result};
+
+/// Unpacks the uncompressed archive `reader` into the empty folder `into`, and returns how many
+/// bytes its files have.
+///
+/// `layer` is the layer's name in errors. What was unpacked before an error stays in the folder:
+/// the caller throws it away.
+///
+/// # Errors
+/// [`Error::Layer`]: the archive is damaged, or wishes for something outside. [`Error::Io`]: the
+/// operating system refuses.
+pub fn unpack(reader: impl Read, into: &Path, layer: &str, privileges: Privileges) -> Result<u64> {
+    let mut unpacker = Unpacker {
+        inside: Inside::open(into, privileges.opaque()).map_err(Error::io("opening", into))?,
+        folders: BTreeMap::new(),
+        privileges,
+        size: 0,
+    };
+    // The root itself, unless the archive says otherwise.
+    unpacker.folders.insert(PathBuf::new(), Attributes::of_a_folder());
+
+    let mut archive = Archive::new(reader);
+    loop {
+        let entry = archive.entry().map_err(|error| Trouble::from_archive(error).at(layer, Path::new("")))?;
+        let Some(entry) = entry else { break };
+        unpacker.make(&entry, &mut archive).map_err(|trouble| trouble.at(layer, &entry.path))?;
+    }
+    unpacker.finish(layer)
+}
+
+struct Unpacker {
+    inside: Inside,
+    /// Attributes of folders come last, the deepest first: making a file changes its folder's
+    /// time, and a folder nobody may write to would take no files.
+    folders: BTreeMap<PathBuf, Attributes>,
+    privileges: Privileges,
+    size: u64,
+}
+
+impl Unpacker {
+    fn make(&mut self, entry: &Entry, content: &mut Archive<impl Read>) -> Result<(), Trouble> {
+        let path = relative(&entry.path)?;
+        let Some(name) = path.file_name() else {
+            return match entry.kind {
+                Kind::Directory => {
+                    self.folders.insert(PathBuf::new(), Attributes::of(entry));
+                    Ok(())
+                }
+                _ => Err(Trouble::Archive("the root is a folder".to_owned())),
+            };
+        };
+        let parent = self.inside.folder(path.parent().unwrap_or(Path::new("")))?;
+        // By name and before anything else: some tools store a whiteout as a hard link.
+        match Whiteout::parse(name)? {
+            Some(whiteout) => return self.inside.white_out(&parent, whiteout),
+            None if entry.kind == Kind::Directory => {
+                self.inside.make_folder(&parent, name)?;
+                self.folders.insert(path, Attributes::of(entry));
+                return Ok(());
+            }
+            None => self.inside.make_way(&parent, name, Way::ForAnything)?,
+        };
+        match entry.kind {
+            Kind::Directory => {}
+            Kind::File => self.file(&parent, name, entry, content)?,
+            Kind::HardLink => return self.hard_link(&parent, name, &entry.link),
+            Kind::Symlink => symlinkat(&entry.link, &parent, name)?,
+            Kind::Fifo => mkfifoat(&parent, name, Mode::S_IRUSR)?,
+            Kind::Character | Kind::Block if !self.privileges.devices => {
+                tracing::debug!(target: "unpack", path = %path.display(), "device left out: not privileged");
+                return Ok(());
+            }
+            Kind::Character => device(&parent, name, SFlag::S_IFCHR, entry.device)?,
+            Kind::Block => device(&parent, name, SFlag::S_IFBLK, entry.device)?,
+        }
+        let made = inside::open_itself(&parent, name)?;
+        Attributes::of(entry).apply(&made, entry.kind, self.privileges.ownership)
+    }
+
+    fn file(
+        &mut self,
+        parent: &OwnedFd,
+        name: &OsStr,
+        entry: &Entry,
+        content: &mut Archive<impl Read>,
+    ) -> Result<(), Trouble> {
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        // Readable by nobody else until it has its own mode.
+        let mut file = File::from(openat(parent, name, flags, Mode::S_IRUSR | Mode::S_IWUSR)?);
+        let mut left = entry.size;
+        let mut buffer = vec![0; 64 << 10];
+        while left > 0 {
+            match content.read(&mut buffer).map_err(Trouble::from_archive)? {
+                0 => return Err(Trouble::Archive("the archive ends within this file".to_owned())),
+                length => {
+                    file.write_all(&buffer[..length])?;
+                    left = left.saturating_sub(length as u64);
+                }
+            }
+        }
+        self.size = self.size.saturating_add(entry.size);
+        Ok(())
+    }
+
+    /// A link to an entry of this layer: its target is a path in the archive, not a string that
+    /// is stored, so it is resolved as carefully as the path itself.
+    fn hard_link(&self, parent: &OwnedFd, name: &OsStr, target: &Path) -> Result<(), Trouble> {
+        let target = relative(target)?;
+        let missing =
+            || Trouble::Archive(format!("its target {} is not in this layer", clean(target.display())));
+        let target_name = target.file_name().ok_or_else(missing)?;
+        let folder = self.inside.find_folder(target.parent().unwrap_or(Path::new("")));
+        let folder = folder.map_err(|_| missing())?;
+        let found = fstatat(&folder, target_name, AtFlags::AT_SYMLINK_NOFOLLOW).map_err(|_| missing())?;
+        if found.st_mode & libc::S_IFMT == libc::S_IFDIR {
+            return Err(Trouble::Archive("a hard link to a folder".to_owned()));
+        }
+        // Without AT_SYMLINK_FOLLOW a link to a symbolic link is one more name of that link.
+        linkat(&folder, target_name, parent, name, AtFlags::empty())?;
+        Ok(())
+    }
+
+    fn finish(self, layer: &str) -> Result<u64> {
+        // "a" sorts before "a/b": from the back, what is inside comes first.
+        for (path, attributes) in self.folders.iter().rev() {
+            let done = match self.inside.find_folder_itself(path) {
+                Ok(folder) => attributes.apply(&folder, Kind::Directory, self.privileges.ownership),
+                // A later entry has put something else there.
+                Err(nix::Error::ENOENT | nix::Error::ENOTDIR | nix::Error::ELOOP) => Ok(()),
+                Err(errno) => Err(errno.into()),
+            };
+            done.map_err(|trouble| trouble.at(layer, path))?;
+        }
+        Ok(self.size)
+    }
+}
+
+fn device(parent: &OwnedFd, name: &OsStr, kind: SFlag, (major, minor): (u32, u32)) -> nix::Result<()> {
+    mknodat(parent, name, kind, Mode::S_IRUSR, makedev(major.into(), minor.into()))
+}
+
+/// The path without what means nothing (`/`, `.`), and without `..`, which no honest archive has.
+fn relative(path: &Path) -> Result<PathBuf, Trouble> {
+    let mut clean = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => clean.push(name),
+            Component::ParentDir => return Err(Trouble::Archive("its path leads out by ..".to_owned())),
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    Ok(clean)
+}
+
+/// What went wrong with one entry: the archive's fault, or the operating system's.
+enum Trouble {
+    Archive(String),
+    System(io::Error),
+}
+
+impl Trouble {
+    fn from_archive(error: io::Error) -> Trouble {
+        match error.raw_os_error() {
+            Some(_) => Trouble::System(error),
+            None => Trouble::Archive(error.to_string()),
+        }
+    }
+
+    fn at(self, layer: &str, path: &Path) -> Error {
+        let entry = clean(path.display());
+        match self {
+            Trouble::Archive(reason) => Error::Layer { layer: layer.to_owned(), entry, reason },
+            Trouble::System(source) => {
+                Error::Io { doing: "unpacking", path: Path::new(layer).join(entry), source }
+            }
+        }
+    }
+}
+
+impl From<nix::Error> for Trouble {
+    fn from(errno: nix::Error) -> Trouble {
+        Trouble::System(errno.into())
+    }
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Trouble {
+        Trouble::System(error)
+    }
+}
+
+/// Whether a descriptor's thing is a folder's fd, for the siblings.
+fn proc_path(fd: impl AsFd) -> PathBuf {
+    crate::xattr::proc_path(fd)
+}

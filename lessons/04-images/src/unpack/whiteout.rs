@@ -1,0 +1,72 @@
+//! Whiteouts: how a layer takes away what a lower one has.
+//!
+//! In the archive they are empty files with a reserved name; in an overlay they are a character
+//! device 0/0 of the hidden name, and an attribute of a folder. Both hide what *lower* layers
+//! have, never what this layer has, whichever comes first in the archive.
+//!
+//! | archive | means | overlay |
+//! |---|---|---|
+//! | `a/.wh.x` | there is no `a/x` any more | device 0/0 `a/x` |
+//! | `a/.wh..wh..opq` | `a` begins empty | `trusted.overlay.opaque=y` on `a` |
+//!
+//! Making a device needs a privilege, but this one device everybody may make, in a user namespace
+//! too, since Linux 5.8.
+//! [overlayfs](https://docs.kernel.org/filesystems/overlayfs.html#whiteouts-and-opaque-directories)
+
+use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+
+use nix::sys::stat::{Mode, SFlag, mknodat};
+
+use super::Trouble;
+use super::inside::{Inside, WHITEOUT, kind_of, open_itself};
+
+/// What a name beginning with `.wh.` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whiteout<'a> {
+    /// There is no such name any more.
+    Of(&'a OsStr),
+    /// The folder begins empty.
+    Opaque,
+    /// Book-keeping of aufs, the file system that had this form first: nothing to do.
+    Aufs,
+}
+
+impl<'a> Whiteout<'a> {
+    /// Of an entry's last component; `None` for an ordinary name.
+    pub(super) fn parse(name: &'a OsStr) -> Result<Option<Whiteout<'a>>, Trouble> {
+        let Some(hidden) = name.as_bytes().strip_prefix(b".wh.") else { return Ok(None) };
+        match hidden {
+            b".wh..opq" => Ok(Some(Whiteout::Opaque)),
+            _ if hidden.starts_with(b".wh.") => Ok(Some(Whiteout::Aufs)),
+            b"" | b"." | b".." => Err(Trouble::Archive("a whiteout of no name".to_owned())),
+            _ => Ok(Some(Whiteout::Of(OsStr::from_bytes(hidden)))),
+        }
+    }
+}
+
+impl Inside {
+    // ANCHOR: whiteout
+    /// Does in `folder` what the whiteout asks for.
+    pub(super) fn white_out(&self, folder: &OwnedFd, whiteout: Whiteout<'_>) -> Result<(), Trouble> {
+        let name = match whiteout {
+            Whiteout::Of(name) => name,
+            Whiteout::Opaque => return self.make_opaque(folder),
+            Whiteout::Aufs => return Ok(()),
+        };
+        match kind_of(folder, name)? {
+            None => Ok(mknodat(folder, name, SFlag::S_IFCHR, Mode::empty(), 0)?),
+            // This layer has a folder of that name: it replaces the lower one, instead of being
+            // merged with it.
+            Some(libc::S_IFDIR) => self.make_opaque(&open_itself(folder, name)?),
+            // Hidden already, or by something of this layer that isn't merged with anything.
+            Some(WHITEOUT | _) => Ok(()),
+        }
+    }
+    // ANCHOR_END: whiteout
+
+    pub(super) fn make_opaque(&self, folder: &OwnedFd) -> Result<(), Trouble> {
+        Ok(crate::xattr::set(folder, self.opaque, b"y")?)
+    }
+}
