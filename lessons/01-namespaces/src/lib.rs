@@ -26,6 +26,7 @@ mod idmap;
 mod init;
 mod isolation;
 mod process;
+mod rootless;
 mod step;
 
 pub use child::{Child, PausedChild, Status};
@@ -37,4 +38,5 @@ pub use init::init;
 pub use isolation::Isolation;
 pub use nix::sched::CloneFlags;
 pub use process::{Process, die_with_parent, pid_of};
+pub use rootless::become_root;
 pub use step::{Errno, Error, Result, step};
