@@ -1,0 +1,180 @@
+//! The cgroup of a lab: the one thing that namespaces don't take along when they end.
+//!
+//! A lab's processes live in `/canoa-lab-…` of every hierarchy, and a cgroup namespace makes that the
+//! root of all they see: whatever the engine in there creates, even by its default path, is below it and
+//! can be found and removed from outside.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use std::{fs, io};
+
+use anyhow::{Context, Result};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// A mounted cgroup hierarchy: with v1 there is one for each controller or so, with v2 a single one,
+/// and a hybrid machine has both kinds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hierarchy {
+    /// Where it is mounted.
+    pub mount: PathBuf,
+    /// `cgroup` (v1) or `cgroup2`.
+    pub kind: String,
+    /// What to mount it with: the v1 controllers or name. Empty for v2.
+    pub options: String,
+}
+
+/// The hierarchies mounted here, from `/proc/self/mountinfo` (proc(5)).
+pub fn hierarchies() -> Result<Vec<Hierarchy>> {
+    let table = fs::read_to_string("/proc/self/mountinfo").context("reading /proc/self/mountinfo")?;
+    let mut found: Vec<Hierarchy> = table.lines().filter_map(hierarchy).collect();
+    let mut seen = BTreeSet::new();
+    // The same hierarchy can be mounted twice: one is enough to reach it.
+    found.retain(|one| seen.insert((one.kind.clone(), one.options.clone())));
+    Ok(found)
+}
+
+/// `36 35 0:28 / /sys/fs/cgroup/memory rw shared:1 - cgroup cgroup rw,memory`
+fn hierarchy(line: &str) -> Option<Hierarchy> {
+    let (before, after) = line.split_once(" - ")?;
+    let mount = before.split(' ').nth(4)?;
+    let mut after = after.split(' ');
+    let kind = after.next().filter(|kind| matches!(*kind, "cgroup" | "cgroup2"))?;
+    let options = match kind {
+        // The rest of what stands there is how it is mounted, not which one it is.
+        "cgroup" => after
+            .nth(1)?
+            .split(',')
+            .filter(|option| {
+                !matches!(*option, "rw" | "ro" | "xattr" | "clone_children" | "cpuset_v2_mode" | "noprefix")
+                    && !option.starts_with("release_agent=")
+            })
+            .collect::<Vec<_>>()
+            .join(","),
+        _ => String::new(),
+    };
+    Some(Hierarchy { mount: mount.into(), kind: kind.to_owned(), options })
+}
+
+/// Makes the group `name` in every hierarchy.
+pub fn create(name: &str) -> Result<()> {
+    for hierarchy in hierarchies()? {
+        let group = hierarchy.mount.join(name);
+        fs::create_dir_all(&group).with_context(|| format!("creating the cgroup {}", group.display()))?;
+        match hierarchy.kind.as_str() {
+            "cgroup" => inherit_cpuset(&hierarchy.mount, &group)?,
+            _ => delegate(&hierarchy.mount, &group)?,
+        }
+    }
+    Ok(())
+}
+
+/// A new v1 cpuset has no processors and takes no process until it gets some.
+fn inherit_cpuset(parent: &Path, group: &Path) -> Result<()> {
+    for file in ["cpuset.cpus", "cpuset.mems"] {
+        if let Ok(value) = fs::read(parent.join(file)) {
+            let file = group.join(file);
+            fs::write(&file, value).with_context(|| format!("writing {}", file.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// On v2 a group hands controllers on only while no process is in it: the lab's own processes go to a
+/// leaf, `lab`, and the containers beside it.
+fn delegate(root: &Path, group: &Path) -> Result<()> {
+    fs::create_dir_all(group.join("lab")).context("creating the lab's own leaf")?;
+    let available = fs::read_to_string(root.join("cgroup.controllers")).unwrap_or_default();
+    for folder in [root, group] {
+        for controller in available.split_whitespace() {
+            // One at a time: a controller that can't be handed on must not keep the others back.
+            let _ = fs::write(folder.join("cgroup.subtree_control"), format!("+{controller}"));
+        }
+    }
+    Ok(())
+}
+
+/// Moves the calling process, which must have a single thread, into the group `name`.
+pub fn enter(name: &str) -> Result<()> {
+    for hierarchy in hierarchies()? {
+        let group = hierarchy.mount.join(name);
+        // A process that writes 0 to `tasks` moves itself, at once; by `cgroup.procs` the kernel first
+        // waits for milliseconds. v2 has no `tasks`.
+        let file = match hierarchy.kind.as_str() {
+            "cgroup" => group.join("tasks"),
+            _ => group.join("lab/cgroup.procs"),
+        };
+        fs::write(&file, "0").with_context(|| format!("writing {}", file.display()))?;
+    }
+    Ok(())
+}
+
+/// Kills what is left in the group `name` and removes it, with all below it.
+pub fn remove(name: &str) -> Result<()> {
+    for hierarchy in hierarchies()? {
+        let group = hierarchy.mount.join(name);
+        let end = Instant::now() + Duration::from_secs(10);
+        // A process that was just killed is still in its group for a moment.
+        while let Err(error) = remove_tree(&group) {
+            if Instant::now() > end {
+                return Err(error).with_context(|| format!("removing the cgroup {}", group.display()));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+    Ok(())
+}
+
+/// Groups go from the leaves up: a group that has children can't be removed, and its files can't at all.
+fn remove_tree(group: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(group) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_tree(&entry.path())?;
+        }
+    }
+    // A frozen process doesn't die (v1).
+    let _ = fs::write(group.join("freezer.state"), "THAWED");
+    for pid in fs::read_to_string(group.join("cgroup.procs"))?.lines() {
+        match pid.parse() {
+            Ok(pid) if pid > 1 => drop(kill(Pid::from_raw(pid), Signal::SIGKILL)),
+            _ => {}
+        }
+    }
+    fs::remove_dir(group)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_v1_hierarchy_is_known_by_its_controllers() {
+        let line =
+            "36 35 0:28 / /sys/fs/cgroup/cpu rw,relatime shared:1 - cgroup cgroup rw,xattr,cpu,cpuacct";
+        let expected = Hierarchy {
+            mount: "/sys/fs/cgroup/cpu".into(),
+            kind: "cgroup".into(),
+            options: "cpu,cpuacct".into(),
+        };
+        assert_eq!(hierarchy(line), Some(expected));
+    }
+
+    #[test]
+    fn a_v2_hierarchy_needs_no_options() {
+        let line = "31 30 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw,nsdelegate";
+        let found = hierarchy(line).unwrap();
+        assert_eq!((found.kind.as_str(), found.options.as_str()), ("cgroup2", ""));
+    }
+
+    #[test]
+    fn other_mounts_are_no_hierarchies() {
+        assert_eq!(hierarchy("22 1 0:20 / /proc rw - proc proc rw"), None);
+        assert_eq!(hierarchy("nonsense"), None);
+    }
+}
