@@ -83,6 +83,39 @@ impl Lab {
         self.canoa_alone(arguments)
     }
 
+    /// Starts a container of the name `name` in the background that runs this in `base`. Returns its id.
+    #[track_caller]
+    pub fn runs(&self, name: &str, command: &[&str]) -> String {
+        let arguments = [&["run", "-d", "--name", name, "base"], command].concat();
+        self.canoa(&arguments).ok().text().to_owned()
+    }
+
+    /// What `inspect` says of one object.
+    #[track_caller]
+    pub fn inspect(&self, name: &str) -> serde_json::Value {
+        let said = self.canoa(&["inspect", name]).ok();
+        let list: serde_json::Value = serde_json::from_str(&said.stdout)
+            .unwrap_or_else(|error| panic!("inspect should print JSON: {error}\n{said}"));
+        list[0].clone()
+    }
+
+    /// The pid of a running container's first process, as the lab sees it.
+    #[track_caller]
+    pub fn pid(&self, name: &str) -> i32 {
+        let pid = self.inspect(name)["State"]["Pid"].as_i64().unwrap_or_default() as i32;
+        assert!(pid > 0, "{name} should have a process");
+        pid
+    }
+
+    /// A container's address on the network `bridge`.
+    #[track_caller]
+    pub fn address(&self, name: &str) -> String {
+        let networks = &self.inspect(name)["NetworkSettings"]["Networks"];
+        let address = networks["bridge"]["IPAddress"].as_str().unwrap_or_default().to_owned();
+        assert!(!address.is_empty(), "{name} should have an address: {networks}");
+        address
+    }
+
     /// The same without starting an engine first.
     pub fn canoa_alone(&self, arguments: &[&str]) -> Ran {
         let mut command = self.command(arguments);

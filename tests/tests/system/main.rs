@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod exit_codes;
+mod lifecycle;
+mod run_flags;
+mod shell;
 
 fn main() -> std::process::ExitCode {
-    e2e::run::main(&[exit_codes::CASES])
+    e2e::run::main(&[shell::CASES, run_flags::CASES, lifecycle::CASES, exit_codes::CASES])
 }
