@@ -261,6 +261,12 @@ impl Lab {
         daemon.wait().expect("it can be waited for").code()
     }
 
+    /// Waits for the engine's end, after somebody else has asked it to.
+    pub fn stopped(&self) {
+        let mut daemon = self.daemon.borrow_mut().take().expect("an engine runs");
+        eventually("the engine has ended", || daemon.try_wait().expect("it can be waited for").is_some());
+    }
+
     /// What the engine wrote.
     pub fn daemon_said(&self) -> String {
         fs::read_to_string(self.daemon_log()).unwrap_or_default()

@@ -2,11 +2,34 @@
 // This whole program is a test: what can't be unwrapped has failed.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod at_once;
+mod bad_input;
+mod daemon;
+mod docker_client;
 mod exit_codes;
 mod lifecycle;
+mod limits;
+mod network;
+mod privileges;
+mod pull;
 mod run_flags;
 mod shell;
+mod volumes;
 
 fn main() -> std::process::ExitCode {
-    e2e::run::main(&[shell::CASES, run_flags::CASES, lifecycle::CASES, exit_codes::CASES])
+    e2e::run::main(&[
+        shell::CASES,
+        run_flags::CASES,
+        lifecycle::CASES,
+        exit_codes::CASES,
+        pull::CASES,
+        limits::CASES,
+        privileges::CASES,
+        volumes::CASES,
+        network::CASES,
+        daemon::CASES,
+        docker_client::CASES,
+        at_once::CASES,
+        bad_input::CASES,
+    ])
 }

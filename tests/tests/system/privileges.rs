@@ -1,0 +1,78 @@
+//! What a container may do, and what it may not.
+
+use e2e::case;
+use e2e::case::Case;
+use e2e::lab::Lab;
+
+pub const CASES: &[Case] = &[
+    case!(a_container_has_dockers_default_capabilities),
+    case!(another_user_than_root_has_none),
+    case!(a_container_can_not_mount_nor_leave),
+    case!(a_container_has_namespaces_of_its_own),
+    case!(an_exec_has_the_containers_capabilities),
+    case!(what_proc_shows_of_the_host_is_masked),
+    case!(a_container_sees_only_its_own_processes),
+];
+
+/// CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, SETPCAP, NET_BIND_SERVICE, NET_RAW,
+/// SYS_CHROOT, MKNOD, AUDIT_WRITE, SETFCAP: Docker's fourteen, as bits.
+const DEFAULT: &str = "00000000a80425fb";
+
+fn a_container_has_dockers_default_capabilities(lab: &Lab) {
+    let status = lab.canoa(&["run", "--rm", "base", "grep", "Cap", "/proc/self/status"]).ok();
+    for set in ["CapPrm", "CapEff", "CapBnd"] {
+        assert!(status.lines().contains(&format!("{set}:\t{DEFAULT}").as_str()), "{set}:\n{status}");
+    }
+}
+
+fn another_user_than_root_has_none(lab: &Lab) {
+    let status = lab.canoa(&["run", "--rm", "-u", "1000", "base", "grep", "Cap", "/proc/self/status"]).ok();
+    for line in ["CapPrm:\t0000000000000000", "CapEff:\t0000000000000000", &format!("CapBnd:\t{DEFAULT}")] {
+        assert!(status.lines().contains(&line), "{line} is missing:\n{status}");
+    }
+}
+
+fn a_container_can_not_mount_nor_leave(lab: &Lab) {
+    lab.canoa(&["run", "--rm", "base", "mount", "-t", "tmpfs", "none", "/etc"]).exits(1);
+    let script = "echo 1 > /proc/sys/net/ipv4/ip_forward";
+    let ran = lab.canoa(&["run", "--rm", "base", "sh", "-c", script]);
+    assert_ne!(ran.code, 0, "{ran}");
+    // The way out of a bare chroot (lesson 2) leads nowhere.
+    let script = "mkdir -p /deep; for i in 1 2 3 4 5 6 7 8 9; do cd ..; done; pwd; ls -d proc etc";
+    lab.canoa(&["run", "--rm", "base", "sh", "-c", script]).ok().says("/\netc\nproc");
+}
+
+fn a_container_has_namespaces_of_its_own(lab: &Lab) {
+    let script = "cd /proc/self/ns; for n in mnt pid net ipc uts; do readlink $n; done";
+    let ran = lab.canoa(&["run", "--rm", "base", "sh", "-c", script]).ok();
+    let own = ["mnt", "pid", "net", "ipc", "uts"].map(|name| {
+        std::fs::read_link(format!("/proc/self/ns/{name}")).unwrap().to_string_lossy().into_owned()
+    });
+    assert_eq!(ran.lines().len(), 5, "{ran}");
+    for (inside, outside) in ran.lines().iter().zip(&own) {
+        assert_ne!(inside, outside);
+    }
+}
+
+fn an_exec_has_the_containers_capabilities(lab: &Lab) {
+    lab.runs("box", &["sleep", "1000"]);
+    let status = lab.canoa(&["exec", "box", "grep", "CapEff", "/proc/self/status"]).ok();
+    status.says(&format!("CapEff:\t{DEFAULT}"));
+}
+
+fn what_proc_shows_of_the_host_is_masked(lab: &Lab) {
+    let script =
+        "for f in kcore keys timer_list; do test -e /proc/$f && head -c 1 /proc/$f | wc -c; done; true";
+    let ran = lab.canoa(&["run", "--rm", "base", "sh", "-c", script]).ok();
+    assert!(ran.lines().iter().all(|line| *line == "0"), "{ran}");
+    let write = lab.canoa(&["run", "--rm", "base", "sh", "-c", "echo h > /proc/sysrq-trigger"]);
+    assert_ne!(write.code, 0, "{write}");
+}
+
+fn a_container_sees_only_its_own_processes(lab: &Lab) {
+    lab.runs("other", &["sleep", "1000"]);
+    let ran = lab.canoa(&["run", "--rm", "base", "sh", "-c", "ls /proc | grep -c '^[0-9]'"]).ok();
+    // The shell, ls, grep.
+    assert!(ran.text().parse::<u32>().unwrap() <= 3, "{ran}");
+    lab.canoa(&["run", "--rm", "base", "ps"]).ok().is_silent_on("sleep 1000");
+}
