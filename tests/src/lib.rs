@@ -9,6 +9,9 @@
 //! with the others, and whoever started it removes its cgroup and its folder. What even a SIGKILL of
 //! that one leaves behind is swept when the tests are started again ([`sweep`]).
 
+// All of this is for tests only: what isn't as expected has failed.
+#![allow(clippy::expect_used)]
+
 pub mod case;
 pub mod cgroup;
 pub mod engine;

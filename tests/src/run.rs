@@ -6,7 +6,7 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 use std::{env, fs};
@@ -42,11 +42,11 @@ pub fn main(cases: &[&[Case]]) -> ExitCode {
         };
     }
     let arguments = Arguments::from_args();
-    if !arguments.list {
-        if let Err(error) = prepare() {
-            eprintln!("preparing the tests: {error:#}");
-            return ExitCode::from(101);
-        }
+    if !arguments.list
+        && let Err(error) = prepare()
+    {
+        eprintln!("preparing the tests: {error:#}");
+        return ExitCode::from(101);
     }
     libtest_mimic::run(&arguments, cases.iter().flat_map(trials).collect()).exit_code()
 }
@@ -219,7 +219,7 @@ fn code(status: WaitStatus) -> i32 {
     }
 }
 
-fn tidy(name: &str, folder: &PathBuf, root: bool) -> Result<()> {
+fn tidy(name: &str, folder: &Path, root: bool) -> Result<()> {
     if root {
         cgroup::remove(name)?;
     } else {
