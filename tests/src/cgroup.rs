@@ -64,7 +64,7 @@ pub fn create(name: &str) -> Result<()> {
         fs::create_dir_all(&group).with_context(|| format!("creating the cgroup {}", group.display()))?;
         match hierarchy.kind.as_str() {
             "cgroup" => inherit_cpuset(&hierarchy.mount, &group)?,
-            _ => delegate(&hierarchy.mount, &group)?,
+            _ => hand_on(&hierarchy.mount),
         }
     }
     Ok(())
@@ -81,16 +81,24 @@ fn inherit_cpuset(parent: &Path, group: &Path) -> Result<()> {
     Ok(())
 }
 
-/// On v2 a group hands controllers on only while no process is in it: the lab's own processes go to a
-/// leaf, `lab`, and the containers beside it.
-fn delegate(root: &Path, group: &Path) -> Result<()> {
-    fs::create_dir_all(group.join("lab")).context("creating the lab's own leaf")?;
-    let available = fs::read_to_string(root.join("cgroup.controllers")).unwrap_or_default();
-    for folder in [root, group] {
-        for controller in available.split_whitespace() {
-            // One at a time: a controller that can't be handed on must not keep the others back.
-            let _ = fs::write(folder.join("cgroup.subtree_control"), format!("+{controller}"));
-        }
+/// On v2 a group has the controllers that its parent hands on. They stay handed on when the lab is gone,
+/// as they do after systemd or any engine has asked for them.
+fn hand_on(folder: &Path) {
+    let available = fs::read_to_string(folder.join("cgroup.controllers")).unwrap_or_default();
+    for controller in available.split_whitespace() {
+        // One at a time: a controller that can't be handed on must not keep the others back.
+        let _ = fs::write(folder.join("cgroup.subtree_control"), format!("+{controller}"));
+    }
+}
+
+/// On v2, from inside, with the lab's group as the root: a group hands controllers on only while no
+/// process is in it, so the lab's own go to a leaf, and the containers will be beside it.
+pub fn make_room() -> Result<()> {
+    for hierarchy in hierarchies()?.iter().filter(|hierarchy| hierarchy.kind == "cgroup2") {
+        let leaf = hierarchy.mount.join("lab");
+        fs::create_dir_all(&leaf).with_context(|| format!("creating the cgroup {}", leaf.display()))?;
+        fs::write(leaf.join("cgroup.procs"), "0").with_context(|| format!("entering {}", leaf.display()))?;
+        hand_on(&hierarchy.mount);
     }
     Ok(())
 }
@@ -103,7 +111,7 @@ pub fn enter(name: &str) -> Result<()> {
         // waits for milliseconds. v2 has no `tasks`.
         let file = match hierarchy.kind.as_str() {
             "cgroup" => group.join("tasks"),
-            _ => group.join("lab/cgroup.procs"),
+            _ => group.join("cgroup.procs"),
         };
         fs::write(&file, "0").with_context(|| format!("writing {}", file.display()))?;
     }

@@ -51,6 +51,7 @@ pub fn furnish(group: &str, folder: &Path) -> Result<()> {
     unshare(CloneFlags::CLONE_NEWCGROUP).context("unsharing the cgroup namespace")?;
     mount_new("proc", "/proc", "")?;
     mount_sys(&hierarchies)?;
+    cgroup::make_room()?;
     for (inside, outside) in [("run", "/run"), ("lib", "/var/lib")] {
         let inside = folder.join(inside);
         fs::create_dir_all(&inside).with_context(|| format!("creating {}", inside.display()))?;
