@@ -6,6 +6,7 @@
 
 mod bundle;
 mod monitor;
+mod paths;
 
 fn main() -> std::process::ExitCode {
     let mut words = std::env::args().skip(1);
