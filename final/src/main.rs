@@ -4,14 +4,25 @@
 //! data flows through them.
 #![allow(dead_code)]
 
+mod build_id;
 mod bundle;
+mod cli;
+mod client;
 mod monitor;
 mod paths;
 
-fn main() -> std::process::ExitCode {
-    let mut words = std::env::args().skip(1);
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // Daemon and monitor have their own flags and nothing of the client's; so the first word
+    // decides, before anything else costs time.
+    let mut words = std::env::args_os().skip(1).filter_map(|word| word.into_string().ok());
     match words.next().as_deref() {
         Some("monitor") => monitor::main(words),
-        _ => std::process::ExitCode::from(125),
+        Some("daemon") => {
+            eprintln!("canoa: not built in yet");
+            ExitCode::FAILURE
+        }
+        _ => cli::main(),
     }
 }

@@ -7,7 +7,8 @@
 //! 2. [`Container::start`]: the whole story in one function, lesson by lesson;
 //! 3. [`stdio`] and [`pty`]: what the process reads and writes;
 //! 4. [`Streams`]: between the process, its log and whoever is attached;
-//! 5. [`log`]: what was said, for later.
+//! 5. [`log`]: what was said, for later;
+//! 6. [`terminal`]: the one of the person who types.
 
 pub mod log;
 pub mod pty;
@@ -15,6 +16,7 @@ pub mod record;
 mod start;
 pub mod stdio;
 mod streams;
+pub mod terminal;
 
 pub use start::{Container, Network, Program, Running, start_in};
 pub use streams::{Client, Streams};

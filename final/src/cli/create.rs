@@ -1,0 +1,77 @@
+//! `canoa create`: a container that is ready to start.
+
+use clap::Args as ClapArgs;
+use serde::Deserialize;
+
+use super::failure::{Failure, Outcome};
+use super::options::{Options, Pull};
+use super::output;
+use super::pull::{self, Reference, Where};
+use crate::client::{self, Client, Path};
+
+/// Create a container without starting it
+///
+/// Example: canoa create --name web -v data:/data base sh
+#[derive(Debug, ClapArgs)]
+pub struct Args {
+    #[command(flatten)]
+    options: Options,
+}
+
+/// What `POST /containers/create` answers.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Created {
+    id: String,
+    #[serde(default)]
+    warnings: Option<Vec<String>>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The exit status is 125.
+pub async fn run(client: &Client, args: Args) -> Outcome {
+    let id = create(client, &args.options, false).await.map_err(|error| error.code(125))?;
+    output::line(&id)?;
+    Ok(0)
+}
+
+/// Creates a container, after pulling its image where `--pull` wants it; its id.
+///
+/// # Errors
+/// The engine's, or a flag that makes no sense.
+pub async fn create(client: &Client, options: &Options, detach: bool) -> Result<String, Failure> {
+    let body = options.body(detach)?;
+    let image = Reference::parse(options.image())?;
+    let path = Path::new("/containers/create")
+        .maybe("name", options.name.as_deref())
+        .maybe("platform", options.platform.as_deref());
+    let place = if options.quiet { Where::Nowhere } else { Where::Errors };
+    let fetch = || pull::pull(client, &image, options.platform.as_deref(), place);
+    if options.pull == Pull::Always {
+        fetch().await?;
+    }
+    let created = match client.post::<Created>(path.clone(), &body).await {
+        Err(error) if options.pull == Pull::Missing && is_missing_image(&error) => {
+            if !options.quiet {
+                output::note(&format!("Unable to find image '{image}' locally"));
+            }
+            fetch().await?;
+            client.post(path, &body).await?
+        }
+        other => other?,
+    };
+    for warning in created.warnings.unwrap_or_default() {
+        output::note(&format!("WARNING: {warning}"));
+    }
+    if created.id.is_empty() {
+        return Err(Failure::new("the engine created a container without an id"));
+    }
+    Ok(created.id)
+}
+
+/// A network can be missing as well, and no pull would help with that.
+fn is_missing_image(error: &client::Error) -> bool {
+    error.is_not_found() && error.to_string().to_lowercase().contains("no such image")
+}

@@ -1,0 +1,195 @@
+//! The flags that describe a container, shared by `run` and `create`, and the body they become.
+
+use std::collections::HashMap;
+
+use bollard_stubs::models::{ContainerCreateBody, EndpointSettings, HostConfig, NetworkingConfig};
+use clap::{ArgAction, Args, ValueEnum};
+
+use super::failure::Failure;
+use super::parse::{self, volume::Volume};
+
+/// When to pull the image before creating.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Pull {
+    /// Also when it is here.
+    Always,
+    /// Only when it is not here.
+    Missing,
+    /// Not at all.
+    Never,
+}
+
+/// A stream, for `-a`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StreamName {
+    /// Standard input.
+    #[value(alias = "STDIN")]
+    Stdin,
+    /// Standard output.
+    #[value(alias = "STDOUT")]
+    Stdout,
+    /// Standard error.
+    #[value(alias = "STDERR")]
+    Stderr,
+}
+
+/// Flags of `run` and `create`.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// Keep standard input open
+    #[arg(short, long)]
+    pub interactive: bool,
+    /// Give it a terminal
+    #[arg(short, long)]
+    pub tty: bool,
+    /// Remove the container when it ends
+    #[arg(long)]
+    pub rm: bool,
+    /// Its name
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Set an environment variable: NAME=value, or NAME as it is here
+    #[arg(short, long, value_name = "NAME[=VALUE]")]
+    pub env: Vec<String>,
+    /// Read environment variables from a file
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Vec<String>,
+    /// Working directory inside
+    #[arg(short, long, value_name = "DIR")]
+    pub workdir: Option<String>,
+    /// Mount a folder or a volume: /host:/in[:ro], name:/in, /in
+    #[arg(short, long, value_name = "SPEC", value_parser = parse::volume::parse)]
+    pub volume: Vec<Volume>,
+    /// User inside: name or uid, with :group
+    #[arg(short, long)]
+    pub user: Option<String>,
+    /// Memory limit: 512m, 1g
+    #[arg(short, long, value_name = "SIZE", value_parser = parse::size::parse)]
+    pub memory: Option<i64>,
+    /// Memory and swap together, -1 for no limit
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, value_parser = swap)]
+    pub memory_swap: Option<i64>,
+    /// Number of processors: 1.5
+    #[arg(long, value_name = "NUMBER", value_parser = parse::cpus)]
+    pub cpus: Option<i64>,
+    /// Relative share of the processors
+    #[arg(short, long, value_name = "SHARES")]
+    pub cpu_shares: Option<i64>,
+    /// Most processes and threads, -1 for no limit
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
+    pub pids_limit: Option<i64>,
+    /// Run this program instead of the image's entry point
+    #[arg(long, value_name = "PROGRAM")]
+    pub entrypoint: Option<String>,
+    /// Host name inside
+    #[arg(short = 'h', long, value_name = "NAME")]
+    pub hostname: Option<String>,
+    /// Run a small init as PID 1 that reaps and forwards signals
+    #[arg(long)]
+    pub init: bool,
+    /// Network: bridge, host, none
+    #[arg(long, alias = "net", value_name = "NETWORK")]
+    pub network: Option<String>,
+    /// Set a label
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    pub label: Vec<String>,
+    /// Read-only root file system
+    #[arg(long)]
+    pub read_only: bool,
+    /// Signal that stops it
+    #[arg(long, value_name = "SIGNAL")]
+    pub stop_signal: Option<String>,
+    /// Seconds to wait for it to stop
+    #[arg(long, value_name = "SECONDS")]
+    pub stop_timeout: Option<i64>,
+    /// Pull the image
+    #[arg(long, value_enum, default_value = "missing")]
+    pub pull: Pull,
+    /// Platform, if the image has several: linux/arm64
+    #[arg(long)]
+    pub platform: Option<String>,
+    /// Attach only to stdin, stdout or stderr
+    #[arg(short, long, value_enum, value_name = "STREAM", action = ArgAction::Append)]
+    pub attach: Vec<StreamName>,
+    /// No output while pulling
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Image, and what to run in it
+    #[arg(required = true, value_name = "IMAGE [COMMAND] [ARG]", trailing_var_arg = true)]
+    pub image_and_command: Vec<String>,
+}
+
+impl Options {
+    /// The image's name.
+    pub fn image(&self) -> &str {
+        self.image_and_command.first().map_or("", String::as_str)
+    }
+
+    /// Whether one of our streams is attached: those of `-a`, else all (input only with `-i`).
+    pub fn attached(&self, stream: StreamName) -> bool {
+        match self.attach.is_empty() {
+            true => stream != StreamName::Stdin || self.interactive,
+            false => self.attach.contains(&stream),
+        }
+    }
+
+    /// The body of `POST /containers/create`.
+    ///
+    /// # Errors
+    /// A flag that makes no sense; the exit status is Docker's, 125.
+    pub fn body(&self, detach: bool) -> Result<ContainerCreateBody, Failure> {
+        let (mut binds, mut anonymous) = (Vec::new(), Vec::new());
+        for volume in &self.volume {
+            match volume {
+                Volume::Bind(bind) => binds.push(bind.clone()),
+                Volume::Anonymous(target) => anonymous.push(target.clone()),
+            }
+        }
+        let network = self.network.clone().unwrap_or_else(|| "default".to_owned());
+        let attach = |stream| Some(!detach && self.attached(stream));
+        let command = self.image_and_command.get(1..).unwrap_or_default();
+        let host = HostConfig {
+            binds: (!binds.is_empty()).then_some(binds),
+            memory: Some(self.memory.unwrap_or(0)),
+            memory_swap: Some(self.memory_swap.unwrap_or(0)),
+            memory_swappiness: Some(-1),
+            nano_cpus: Some(self.cpus.unwrap_or(0)),
+            cpu_shares: Some(self.cpu_shares.unwrap_or(0)),
+            pids_limit: self.pids_limit,
+            init: self.init.then_some(true),
+            auto_remove: Some(self.rm),
+            readonly_rootfs: Some(self.read_only),
+            network_mode: Some(network.clone()),
+            ..HostConfig::default()
+        };
+        Ok(ContainerCreateBody {
+            hostname: Some(self.hostname.clone().unwrap_or_default()),
+            user: Some(self.user.clone().unwrap_or_default()),
+            attach_stdin: attach(StreamName::Stdin),
+            attach_stdout: attach(StreamName::Stdout),
+            attach_stderr: attach(StreamName::Stderr),
+            tty: Some(self.tty),
+            open_stdin: Some(self.interactive),
+            stdin_once: Some(!detach && self.interactive && self.attached(StreamName::Stdin)),
+            env: Some(parse::env::collect(&self.env, &self.env_file)?),
+            cmd: (!command.is_empty()).then(|| command.to_vec()),
+            image: Some(self.image().to_owned()),
+            volumes: (!anonymous.is_empty()).then_some(anonymous),
+            working_dir: Some(self.workdir.clone().unwrap_or_default()),
+            // `--entrypoint ""` takes the image's away: a list with one empty word, says Docker.
+            entrypoint: self.entrypoint.clone().map(|program| vec![program]),
+            labels: Some(parse::labels(&self.label)?),
+            stop_signal: self.stop_signal.clone(),
+            stop_timeout: self.stop_timeout,
+            host_config: Some(host),
+            networking_config: Some(NetworkingConfig {
+                endpoints_config: Some(HashMap::from([(network, EndpointSettings::default())])),
+            }),
+            ..ContainerCreateBody::default()
+        })
+    }
+}
+
+fn swap(text: &str) -> Result<i64, String> {
+    if text == "-1" { Ok(-1) } else { parse::size::parse(text) }
+}

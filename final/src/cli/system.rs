@@ -1,0 +1,81 @@
+//! `canoa system info|stop|reset`: the engine itself.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use clap::{Args as ClapArgs, Subcommand};
+
+use super::failure::{Failure, Outcome};
+use super::{info, output};
+use crate::client::{Client, Endpoint, Error, Path};
+
+/// The commands about the engine.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Info(info::Args),
+    /// End the daemon; running containers go on without it
+    Stop,
+    Reset(ResetArgs),
+}
+
+/// Remove everything of canoa's from this machine: containers, images, networks, volumes
+///
+/// Example: canoa system reset -f
+#[derive(Debug, ClapArgs)]
+pub struct ResetArgs {
+    /// Do not ask
+    #[arg(short, long)]
+    force: bool,
+}
+
+/// `canoa system stop`: it must not start a daemon only to stop it.
+///
+/// # Errors
+/// The engine's; it is no canoa.
+pub async fn stop(endpoint: Endpoint) -> Outcome {
+    let client = match Client::connect(endpoint).await {
+        Ok((client, _)) => client,
+        Err(Error::Connect { absent: true, endpoint, .. }) => {
+            output::note(&format!("no daemon is running at {endpoint}"));
+            return Ok(0);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    client.act(Path::new("/canoa/stop")).await.map_err(foreign)?;
+    let endpoint = client.endpoint().clone();
+    drop(client);
+    crate::client::autostart::until_gone(endpoint).await?;
+    Ok(0)
+}
+
+/// `canoa system reset`.
+///
+/// # Errors
+/// The engine's; nobody said yes.
+pub async fn reset(client: &Client, args: ResetArgs) -> Outcome {
+    if !args.force && !agreed()? {
+        return Err(Failure::new("system reset: nothing was removed; -f does it without asking"));
+    }
+    client.act(Path::new("/canoa/reset")).await.map_err(foreign)?;
+    Ok(0)
+}
+
+/// Asks on a terminal; without one nobody can have said yes.
+fn agreed() -> Result<bool, Failure> {
+    if !io::stdin().is_terminal() {
+        return Ok(false);
+    }
+    let mut out = io::stderr();
+    write!(out, "This removes all containers, images, networks and volumes of canoa. Go on? [y/N] ")?;
+    out.flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes" | "s" | "sí" | "si"))
+}
+
+/// Only canoa's own daemon knows these requests.
+fn foreign(error: Error) -> Failure {
+    if error.is_not_found() {
+        return Failure::new("this engine is not canoa's: it cannot be stopped or reset from here");
+    }
+    error.into()
+}

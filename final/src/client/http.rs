@@ -1,0 +1,375 @@
+//! Requests and answers: HTTP/1.1 over the engine's socket, JSON in both directions.
+
+use std::cell::RefCell;
+use std::io;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, UPGRADE};
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::net::{TcpStream, UnixStream};
+
+use super::endpoint::Endpoint;
+use super::error::{Error, Result};
+use super::path::Path;
+
+/// The newest version of the API that this client speaks.
+pub const NEWEST: Version = Version(1, 47);
+
+/// An API version, `1.47`: compared by number, not as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(pub u16, pub u16);
+
+impl Version {
+    /// Reads `1.47`.
+    pub fn parse(text: &str) -> Option<Version> {
+        let (major, minor) = text.split_once('.')?;
+        Some(Version(major.parse().ok()?, minor.parse().ok()?))
+    }
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.0, self.1)
+    }
+}
+
+/// What an engine says of itself in the headers of `/_ping`.
+#[derive(Debug, Clone, Default)]
+pub struct Greeting {
+    /// `Api-Version`.
+    pub version: Option<Version>,
+    /// `Canoa-Build`: which build of canoa it is; other engines have none.
+    pub build: Option<String>,
+    /// `Canoa-Autostarted: 1`: a client started it, not a person.
+    pub autostarted: bool,
+}
+
+/// A client of one engine. Requests that overlap get a connection each.
+#[derive(Debug)]
+pub struct Client {
+    endpoint: Endpoint,
+    version: Version,
+    /// A connection on which no answer is outstanding.
+    idle: RefCell<Option<SendRequest<Full<Bytes>>>>,
+}
+
+impl Client {
+    /// Connects, greets, and agrees on the version: the engine's own, at most [`NEWEST`].
+    ///
+    /// # Errors
+    /// Nobody listens, we may not, or it isn't an engine.
+    pub async fn connect(endpoint: Endpoint) -> Result<(Client, Greeting)> {
+        let client = Client { endpoint, version: NEWEST, idle: RefCell::new(None) };
+        let response = client.exchange(Method::HEAD, "/_ping", Body::None, None).await?;
+        let (head, _) = client.collect("HEAD /_ping", response).await?;
+        let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+        let greeting = Greeting {
+            version: text("api-version").and_then(Version::parse),
+            build: text("canoa-build").map(str::to_owned),
+            autostarted: text("canoa-autostarted") == Some("1"),
+        };
+        // Engines from before the header speak 1.24, says Docker's own client.
+        let version = greeting.version.unwrap_or(Version(1, 24)).min(NEWEST);
+        Ok((Client { version, ..client }, greeting))
+    }
+
+    /// The engine that this client talks to.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The version agreed on.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// GET, and the JSON that comes back.
+    ///
+    /// # Errors
+    /// The engine's, the connection's, or JSON of another shape.
+    pub async fn get<T: DeserializeOwned>(&self, path: Path) -> Result<T> {
+        let bytes = self.call(Method::GET, &path, Body::None).await?;
+        parse(&format!("GET {}", path.as_str()), &bytes)
+    }
+
+    /// POST of a JSON body, and the JSON that comes back.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub async fn post<T: DeserializeOwned>(&self, path: Path, body: &impl Serialize) -> Result<T> {
+        let bytes = self.call(Method::POST, &path, json(&path, body)?).await?;
+        parse(&format!("POST {}", path.as_str()), &bytes)
+    }
+
+    /// POST without a body, whose answer is only that it was done.
+    ///
+    /// # Errors
+    /// The engine's or the connection's.
+    pub async fn act(&self, path: Path) -> Result<()> {
+        self.call(Method::POST, &path, Body::None).await.map(drop)
+    }
+
+    /// POST of a JSON body, whose answer is only that it was done.
+    ///
+    /// # Errors
+    /// The engine's or the connection's.
+    pub async fn act_with(&self, path: Path, body: &impl Serialize) -> Result<()> {
+        self.call(Method::POST, &path, json(&path, body)?).await.map(drop)
+    }
+
+    /// DELETE; the bytes of the answer, which for most things is empty.
+    ///
+    /// # Errors
+    /// The engine's or the connection's.
+    pub async fn delete(&self, path: Path) -> Result<Bytes> {
+        self.call(Method::DELETE, &path, Body::None).await
+    }
+
+    /// A request whose answer comes bit by bit: logs, progress, `wait`. Returns with the head.
+    ///
+    /// # Errors
+    /// The engine's or the connection's.
+    pub async fn stream(&self, method: Method, path: Path, headers: HeaderMap) -> Result<Stream> {
+        let request = format!("{method} {}", path.as_str());
+        let path = self.versioned(&path);
+        let response = self.exchange_with(method, &path, Body::None, None, headers).await?;
+        Ok(Stream {
+            body: self.ok(&request, response).await?.into_body(),
+            endpoint: self.endpoint.to_string(),
+        })
+    }
+
+    /// POST that turns the connection into a two-way stream (101 Switching Protocols).
+    ///
+    /// # Errors
+    /// The engine's or the connection's; an engine that answers anything but 101.
+    pub async fn upgrade(&self, path: Path, body: Option<&Value>) -> Result<hyper::upgrade::Upgraded> {
+        let request = format!("POST {}", path.as_str());
+        let body = body.map_or(Ok(Body::None), |body| json(&path, body))?;
+        let response = self.exchange(Method::POST, &self.versioned(&path), body, Some("tcp")).await?;
+        let response = self.ok(&request, response).await?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            let reason = format!("status {} where 101 was due: it cannot stream", response.status());
+            return Err(Error::Answer { request, reason });
+        }
+        hyper::upgrade::on(response).await.map_err(|error| self.broken(&error))
+    }
+
+    async fn call(&self, method: Method, path: &Path, body: Body) -> Result<Bytes> {
+        let request = format!("{method} {}", path.as_str());
+        let response = self.exchange(method, &self.versioned(path), body, None).await?;
+        Ok(self.collect(&request, response).await?.1)
+    }
+
+    fn versioned(&self, path: &Path) -> String {
+        format!("/v{}{}", self.version, path.as_str())
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Body,
+        upgrade: Option<&'static str>,
+    ) -> Result<(Response<Incoming>, SendRequest<Full<Bytes>>)> {
+        self.exchange_with(method, path, body, upgrade, HeaderMap::new()).await
+    }
+
+    /// Sends on the idle connection, or on a new one. The connection comes back with the answer's
+    /// head, for whoever reads the body to the end.
+    async fn exchange_with(
+        &self,
+        method: Method,
+        path: &str,
+        body: Body,
+        upgrade: Option<&'static str>,
+        headers: HeaderMap,
+    ) -> Result<(Response<Incoming>, SendRequest<Full<Bytes>>)> {
+        let idle = self.idle.borrow_mut().take().filter(SendRequest::is_ready);
+        let mut sender = match idle {
+            Some(sender) => sender,
+            None => open(&self.endpoint).await?,
+        };
+        let mut request = Request::new(Full::new(Bytes::new()));
+        *request.method_mut() = method;
+        *request.uri_mut() = path.parse().map_err(|error| Error::Answer {
+            request: path.to_owned(),
+            reason: format!("not a path for HTTP: {error}"),
+        })?;
+        *request.headers_mut() = headers;
+        // HTTP/1.1 wants a Host; an address of the file system has none, Docker says "docker".
+        request.headers_mut().insert(HOST, HeaderValue::from_static("docker"));
+        if let Body::Json(bytes) = body {
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            *request.body_mut() = Full::new(bytes);
+        }
+        if let Some(protocol) = upgrade {
+            request.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+            request.headers_mut().insert(UPGRADE, HeaderValue::from_static(protocol));
+        }
+        let response = sender.send_request(request).await.map_err(|error| self.broken(&error))?;
+        Ok((response, sender))
+    }
+
+    /// Passes a good answer on and makes an [`Error::Engine`] of a bad one.
+    async fn ok(
+        &self,
+        request: &str,
+        (response, sender): (Response<Incoming>, SendRequest<Full<Bytes>>),
+    ) -> Result<Response<Incoming>> {
+        let status = response.status();
+        if !status.is_client_error() && !status.is_server_error() {
+            return Ok(response);
+        }
+        self.collect(request, (response, sender)).await?;
+        Err(Error::Answer { request: request.to_owned(), reason: format!("status {status}") })
+    }
+
+    /// Reads the whole answer and keeps the connection for the next request.
+    async fn collect(
+        &self,
+        request: &str,
+        (response, sender): (Response<Incoming>, SendRequest<Full<Bytes>>),
+    ) -> Result<(hyper::http::response::Parts, Bytes)> {
+        let (head, body) = response.into_parts();
+        let bytes = body.collect().await.map_err(|error| self.broken(&error))?.to_bytes();
+        *self.idle.borrow_mut() = Some(sender);
+        let status = head.status;
+        if status.is_client_error() || status.is_server_error() {
+            let message = serde_json::from_slice::<Value>(&bytes)
+                .ok()
+                .and_then(|body| body["message"].as_str().map(|text| text.trim().to_owned()))
+                .filter(|message| !message.is_empty())
+                .unwrap_or_else(|| format!("the engine answered {status} to {request}"));
+            return Err(Error::Engine { status: status.as_u16(), message });
+        }
+        Ok((head, bytes))
+    }
+
+    fn broken(&self, error: &hyper::Error) -> Error {
+        Error::Transport { endpoint: self.endpoint.to_string(), reason: reason(error) }
+    }
+}
+
+/// A body that arrives bit by bit.
+#[derive(Debug)]
+pub struct Stream {
+    body: Incoming,
+    endpoint: String,
+}
+
+impl Stream {
+    /// The next bytes, however many there are; `None` at the end.
+    ///
+    /// # Errors
+    /// The connection broke before the end.
+    pub async fn next(&mut self) -> Result<Option<Bytes>> {
+        while let Some(frame) = self.body.frame().await {
+            let frame = frame.map_err(|error| Error::Transport {
+                endpoint: self.endpoint.clone(),
+                reason: reason(&error),
+            })?;
+            if let Ok(data) = frame.into_data() {
+                return Ok(Some(data));
+            }
+        }
+        Ok(None)
+    }
+
+    /// All that is left of it, as one JSON value.
+    ///
+    /// # Errors
+    /// The connection's, or JSON of another shape.
+    pub async fn json<T: DeserializeOwned>(mut self, request: &str) -> Result<T> {
+        let mut bytes = Vec::new();
+        while let Some(more) = self.next().await? {
+            bytes.extend_from_slice(&more);
+        }
+        parse(request, &bytes)
+    }
+}
+
+/// The body of a request.
+enum Body {
+    None,
+    Json(Bytes),
+}
+
+fn json(path: &Path, body: &impl Serialize) -> Result<Body> {
+    let bytes = serde_json::to_vec(body).map_err(|error| Error::Answer {
+        request: path.as_str().to_owned(),
+        reason: format!("writing the request as JSON: {error}"),
+    })?;
+    Ok(Body::Json(bytes.into()))
+}
+
+fn parse<T: DeserializeOwned>(request: &str, bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| Error::Answer { request: request.to_owned(), reason: error.to_string() })
+}
+
+/// One `(name, value)` as headers; a value that HTTP cannot carry is left out.
+pub fn header(name: &'static str, value: &str) -> HeaderMap {
+    HeaderValue::from_str(value)
+        .map(|value| HeaderMap::from_iter([(HeaderName::from_static(name), value)]))
+        .unwrap_or_default()
+}
+
+/// Opens a connection and lets it be driven in the background.
+async fn open(endpoint: &Endpoint) -> Result<SendRequest<Full<Bytes>>> {
+    match endpoint {
+        Endpoint::Own(path) | Endpoint::Unix(path) => {
+            let stream = UnixStream::connect(path).await.map_err(|error| unreachable(endpoint, &error))?;
+            handshake(endpoint, TokioIo::new(stream)).await
+        }
+        Endpoint::Tcp(address) => {
+            let connecting = tokio::time::timeout(Duration::from_secs(10), TcpStream::connect(address));
+            let stream = connecting
+                .await
+                .unwrap_or_else(|_| Err(io::Error::from_raw_os_error(libc::ETIMEDOUT)))
+                .map_err(|error| unreachable(endpoint, &error))?;
+            handshake(endpoint, TokioIo::new(stream)).await
+        }
+    }
+}
+
+async fn handshake(
+    endpoint: &Endpoint,
+    io: impl hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+) -> Result<SendRequest<Full<Bytes>>> {
+    let (sender, connection) = http1::handshake(io)
+        .await
+        .map_err(|error| Error::Transport { endpoint: endpoint.to_string(), reason: reason(&error) })?;
+    // Its errors reach us through the request that is under way.
+    tokio::spawn(connection.with_upgrades());
+    Ok(sender)
+}
+
+fn unreachable(endpoint: &Endpoint, error: &io::Error) -> Error {
+    let absent = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused);
+    let way_out = match (error.kind(), endpoint) {
+        (io::ErrorKind::PermissionDenied, _) => ": ask its owner for access, or be root",
+        (_, Endpoint::Own(_)) if absent => ": no daemon is running; \"canoa daemon\" starts one",
+        _ if absent => ": is an engine running there?",
+        _ => "",
+    };
+    Error::Connect { endpoint: endpoint.to_string(), reason: format!("{error}{way_out}"), absent }
+}
+
+/// hyper's own words are short ("connection error"); the reason is in what caused them.
+fn reason(error: &hyper::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
