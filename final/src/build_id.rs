@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! Which build this is: a client that was just rebuilt must not talk to a daemon of yesterday's
 //! code, and a version number does not change with each build.
 //!
@@ -89,11 +88,4 @@ mod tests {
         let id = of_file(&file.path().to_string_lossy()).unwrap();
         assert!(id.contains('-'), "{id}");
     }
-=======
-//! Stub until the daemon's own lands: take theirs.
-
-/// Which build of canoa this is.
-pub fn build_id() -> &'static str {
-    env!("CARGO_PKG_VERSION")
->>>>>>> f7f2ac4 (The command line, thin and whole: it drives a real dockerd)
 }

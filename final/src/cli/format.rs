@@ -182,7 +182,7 @@ fn plain(value: &Value) -> String {
 }
 
 /// `CreatedAt` → `CREATED AT`.
-fn heading(field: &String) -> String {
+fn heading(field: &str) -> String {
     let mut text = String::new();
     let mut before = 'A';
     for c in field.chars() {
