@@ -12,9 +12,8 @@ use super::signals::Signals;
 use crate::client::{Client, Path};
 
 /// Attach to a running container; ctrl-p ctrl-q leaves it running
-///
-/// Example: canoa attach web
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Example: canoa attach web")]
 pub struct Args {
     /// Do not pass standard input on
     #[arg(long)]

@@ -10,9 +10,9 @@ use super::pull::{self, Reference, Where};
 use crate::client::{self, Client, Path};
 
 /// Create a container without starting it
-///
-/// Example: canoa create --name web -v data:/data base sh
 #[derive(Debug, ClapArgs)]
+#[command(override_usage = "canoa create [OPTIONS] IMAGE [COMMAND] [ARG]...")]
+#[command(after_help = "Example: canoa create --name web -v data:/data base sh")]
 pub struct Args {
     #[command(flatten)]
     options: Options,

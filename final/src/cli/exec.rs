@@ -15,9 +15,9 @@ use super::session::{End, Joined, Session};
 use crate::client::{Client, Path};
 
 /// Run a program in a running container
-///
-/// Example: canoa exec -it web sh
 #[derive(Debug, ClapArgs)]
+#[command(override_usage = "canoa exec [OPTIONS] CONTAINER COMMAND [ARG]...")]
+#[command(after_help = "Example: canoa exec -it web sh")]
 pub struct Args {
     /// Do not wait for it
     #[arg(short, long)]
@@ -57,9 +57,8 @@ struct Created {
     id: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-#[derive(Default)]
 struct Inspected {
     running: bool,
     exit_code: Option<i64>,

@@ -12,9 +12,8 @@ use super::parse;
 use crate::client::{Client, Path, Stream};
 
 /// Write a container's file system as a tar archive
-///
-/// Example: canoa export -o web.tar web
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Example: canoa export -o web.tar web")]
 pub struct Args {
     /// To this file instead of standard output
     #[arg(short, long, value_name = "FILE")]

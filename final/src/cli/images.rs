@@ -9,9 +9,8 @@ use super::{output, parse, units};
 use crate::client::{Client, Path};
 
 /// List images
-///
-/// Example: canoa images
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Example: canoa images")]
 pub struct Args {
     /// Also those in between
     #[arg(short, long)]

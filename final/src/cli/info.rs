@@ -8,9 +8,8 @@ use super::{format, output, units};
 use crate::client::{Client, Path};
 
 /// Show the engine and its machine
-///
-/// Example: canoa info -f '{{.CgroupVersion}}'
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Example: canoa info -f '{{.CgroupVersion}}'")]
 pub struct Args {
     /// json, or a template such as '{{.Driver}}'
     #[arg(short, long)]

@@ -1,16 +1,18 @@
 //! `canoa inspect`: everything that the engine knows of something, as JSON.
 
+use std::fmt::Display;
+
 use clap::{Args as ClapArgs, ValueEnum};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::failure::{Failure, Outcome};
-use super::{format, output, parse};
+use super::{format, indent, output, parse};
 use crate::client::{Client, Path};
 
 /// Show everything about containers, images, networks or volumes
-///
-/// Example: canoa inspect -f '{{.State.Status}}' web
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Example: canoa inspect -f '{{.State.Status}}' web")]
 pub struct Args {
     /// Only things of this kind
     #[arg(long = "type", value_enum)]
@@ -87,33 +89,31 @@ pub async fn inspect(client: &Client, kinds: &[Kind], args: Named) -> Outcome {
     match &args.format {
         Some(template) => {
             for value in &found {
-                output::line(&format::value(template, value)?)?;
+                let value: Value = serde_json::from_str(value)
+                    .map_err(|error| Failure::new(format!("reading the engine's answer: {error}")))?;
+                output::line(&format::value(template, &value)?)?;
             }
         }
         // The empty list is printed as well: whoever reads it, reads JSON.
-        None => output::line(&indented(&found))?,
+        None => output::line(&indent::json(&format!("[{}]", found.join(","))))?,
     }
     Ok(code)
 }
 
-async fn find(client: &Client, kinds: &[Kind], name: &str, size: bool) -> Result<Value, Failure> {
+async fn find(client: &Client, kinds: &[Kind], name: &str, size: bool) -> Result<String, Failure> {
     for kind in kinds {
-        match client.get(kind.path(name, size)).await {
+        match client.get_bytes(kind.path(name, size)).await {
             Err(error) if error.is_not_found() && kinds.len() > 1 => {}
-            other => return Ok(other?),
+            other => return checked(name, &other?),
         }
     }
     Err(Failure::new(format!("No such object: {name}: no container, image, network or volume has this name")))
 }
 
-/// JSON with four blanks a level, as Docker prints it.
-fn indented(values: &[Value]) -> String {
-    use serde::Serialize;
-    use serde_json::ser::{PrettyFormatter, Serializer};
-    let mut text = Vec::new();
-    let mut serializer = Serializer::with_formatter(&mut text, PrettyFormatter::with_indent(b"    "));
-    match values.serialize(&mut serializer) {
-        Ok(()) => String::from_utf8_lossy(&text).into_owned(),
-        Err(_) => "[]".to_owned(),
-    }
+/// The text of an answer, when it is JSON.
+fn checked(name: &str, answer: &[u8]) -> Result<String, Failure> {
+    let wrong =
+        |error: &dyn Display| Failure::new(format!("reading the engine's answer about {name}: {error}"));
+    serde_json::from_slice::<IgnoredAny>(answer).map_err(|error| wrong(&error))?;
+    Ok(std::str::from_utf8(answer).map_err(|error| wrong(&error))?.trim().to_owned())
 }

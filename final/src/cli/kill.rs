@@ -7,9 +7,8 @@ use super::{output, parse};
 use crate::client::{Client, Path};
 
 /// Send a signal to running containers, SIGKILL if none is named
-///
-/// Example: canoa kill -s HUP web
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Example: canoa kill -s HUP web")]
 pub struct Args {
     /// Signal: KILL, SIGHUP, 15
     #[arg(short, long)]

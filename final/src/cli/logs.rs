@@ -12,9 +12,8 @@ use crate::client::hijack::Frames;
 use crate::client::{Client, Path};
 
 /// Show what a container has written
-///
-/// Example: canoa logs -f --tail 20 web
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Example: canoa logs -f --tail 20 web")]
 pub struct Args {
     /// Go on as it comes
     #[arg(short, long)]

@@ -9,6 +9,7 @@ mod export;
 mod failure;
 mod format;
 mod images;
+mod indent;
 mod info;
 mod inspect;
 mod kill;
@@ -46,13 +47,13 @@ use failure::{Failure, Outcome};
 
 use crate::client::{Client, Endpoint, autostart};
 
-/// A container engine that you can build yourself.
-///
-/// Example: canoa run -it --rm base sh
+/// A container engine that you can build yourself
 #[derive(Debug, Parser)]
 #[command(
     name = "canoa",
     version,
+    after_help = "Example: canoa run -it --rm base sh",
+    disable_version_flag = true,
     disable_help_flag = true,
     arg_required_else_help = true,
     infer_long_args = false,
@@ -67,8 +68,11 @@ pub struct Cli {
     context: Option<String>,
     /// Show help
     // `-h` is the host name of `run`, as it is Docker's.
-    #[arg(long, global = true, action = ArgAction::Help)]
+    #[arg(long, global = true, action = ArgAction::HelpShort)]
     help: Option<bool>,
+    /// Show the client's version
+    #[arg(short, long, action = ArgAction::Version)]
+    version: Option<bool>,
     #[command(subcommand)]
     command: Command,
 }

@@ -21,9 +21,8 @@ pub enum Command {
 }
 
 /// List networks
-///
-/// Example: canoa network ls
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Example: canoa network ls")]
 pub struct ListArgs {
     /// Only ids
     #[arg(short, long)]

@@ -11,9 +11,8 @@ use super::{output, parse, units};
 use crate::client::{Client, Path};
 
 /// List containers
-///
-/// Example: canoa ps -a
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Example: canoa ps -a")]
 pub struct Args {
     /// Also those that are not running
     #[arg(short, long)]

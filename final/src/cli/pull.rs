@@ -13,9 +13,8 @@ use super::progress::Progress;
 use crate::client::{Client, Path};
 
 /// Fetch an image from its registry
-///
-/// Example: canoa pull debian:bookworm
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Example: canoa pull debian:bookworm")]
 pub struct Args {
     /// Only the image's name at the end
     #[arg(short, long)]

@@ -7,9 +7,8 @@ use super::parse;
 use crate::client::{Client, Path};
 
 /// Rename a container
-///
-/// Example: canoa rename web web-old
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Example: canoa rename web web-old")]
 pub struct Args {
     /// Container
     #[arg(value_parser = parse::name)]

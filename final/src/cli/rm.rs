@@ -7,9 +7,8 @@ use super::{output, parse};
 use crate::client::{Client, Path};
 
 /// Remove containers
-///
-/// Example: canoa rm -f web
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Example: canoa rm -f web")]
 pub struct Args {
     /// Also when running: SIGKILL first
     #[arg(short, long)]

@@ -8,9 +8,8 @@ use super::{output, parse};
 use crate::client::{Client, Path};
 
 /// Remove images
-///
-/// Example: canoa rmi debian:bookworm
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Example: canoa rmi debian:bookworm")]
 pub struct Args {
     /// Also when a stopped container uses it
     #[arg(short, long)]

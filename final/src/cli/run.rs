@@ -18,9 +18,9 @@ use super::signals::Signals;
 use crate::client::{self, Client, Path, Stream};
 
 /// Run a program in a new container
-///
-/// Example: canoa run -it --rm base sh
 #[derive(Debug, ClapArgs)]
+#[command(override_usage = "canoa run [OPTIONS] IMAGE [COMMAND] [ARG]...")]
+#[command(after_help = "Example: canoa run -it --rm base sh")]
 pub struct Args {
     /// Leave it running in the background and print its id
     #[arg(short, long)]
@@ -44,9 +44,8 @@ struct Waited {
     error: Option<WaitError>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-#[derive(Default)]
 struct WaitError {
     message: String,
 }
@@ -127,7 +126,10 @@ pub async fn wait(client: &Client, id: &str, condition: &str) -> client::Result<
 /// # Errors
 /// The connection to the engine broke, or the engine lost the container: 125.
 pub async fn exit_status(wait: Stream) -> Outcome {
-    let waited: Waited = wait.json("wait").await.map_err(|error| Failure::from(error).code(125))?;
+    let waited: Waited = wait.json("wait").await.map_err(|error| {
+        let message = format!("{error}; if the container goes on, \"canoa attach\" joins it again");
+        Failure::new(message).code(125)
+    })?;
     match waited.error {
         Some(error) if !error.message.is_empty() => Err(Failure::new(error.message).code(125)),
         _ => Ok(u8::try_from(waited.status_code).unwrap_or(125)),

@@ -13,9 +13,8 @@ use super::signals::Signals;
 use crate::client::{Client, Path};
 
 /// Start stopped containers
-///
-/// Example: canoa start -ai web
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Example: canoa start -ai web")]
 pub struct Args {
     /// Attach to its output and pass signals on
     #[arg(short, long)]

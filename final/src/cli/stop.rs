@@ -7,9 +7,8 @@ use super::{output, parse};
 use crate::client::{Client, Path};
 
 /// Stop running containers: SIGTERM, then SIGKILL
-///
-/// Example: canoa stop -t 2 web
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Example: canoa stop -t 2 web")]
 pub struct Args {
     /// Seconds to wait before SIGKILL; -1 to wait for ever
     #[arg(

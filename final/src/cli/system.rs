@@ -18,9 +18,8 @@ pub enum Command {
 }
 
 /// Remove everything of canoa's from this machine: containers, images, networks, volumes
-///
-/// Example: canoa system reset -f
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Example: canoa system reset -f")]
 pub struct ResetArgs {
     /// Do not ask
     #[arg(short, long)]

@@ -8,9 +8,8 @@ use super::pull::Reference;
 use crate::client::{Client, Path};
 
 /// Give an image one more name
-///
-/// Example: canoa tag debian:bookworm 127.0.0.1:5000/debian:12
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Example: canoa tag debian:bookworm 127.0.0.1:5000/debian:12")]
 pub struct Args {
     /// Image
     #[arg(value_parser = parse::name)]

@@ -8,9 +8,8 @@ use super::{output, parse, table};
 use crate::client::{Client, Path};
 
 /// Show the processes of a container
-///
-/// Example: canoa top web
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Example: canoa top web")]
 pub struct Args {
     /// Container
     #[arg(value_parser = parse::name)]

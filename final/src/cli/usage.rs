@@ -1,7 +1,7 @@
 //! A command line that is not understood, and the exit statuses that scripts know from Docker.
 
 use std::env;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -17,22 +17,23 @@ use super::{Cli, Command, ContainerCommand, ContainerGroup};
 pub fn parse() -> Result<Cli, u8> {
     Cli::try_parse().map_err(|error| {
         let code = match error.kind() {
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
                 let _ = error.print();
                 return 0;
-            }
-            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-                let _ = error.print();
-                return 1;
             }
             ErrorKind::UnknownArgument => 125,
             _ if is_run() => 125,
             _ => 1,
         };
         // clap says "error:"; who says it is of more use in a script's output.
-        let text = error.render().to_string();
-        let text = text.strip_prefix("error: ").unwrap_or(&text);
-        let _ = write!(std::io::stderr(), "canoa: {text}");
+        let mut stderr = std::io::stderr();
+        let text = match stderr.is_terminal() {
+            true => error.render().ansi().to_string(),
+            false => error.render().to_string(),
+        };
+        let _ = write!(stderr, "{}", text.replacen("error:", "canoa:", 1));
         code
     })
 }

@@ -12,9 +12,8 @@ use crate::client::http::NEWEST;
 use crate::client::{Client, Path};
 
 /// Show the versions of client and engine
-///
-/// Example: canoa version -f '{{.Server.Version}}'
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Example: canoa version -f '{{.Server.Version}}'")]
 pub struct Args {
     /// json, or a template such as '{{.Server.Version}}'
     #[arg(short, long)]

@@ -25,9 +25,8 @@ pub enum Command {
 }
 
 /// Create a volume
-///
-/// Example: canoa volume create data
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Example: canoa volume create data")]
 pub struct CreateArgs {
     /// Driver
     #[arg(short, long, default_value = "local")]
@@ -43,9 +42,8 @@ pub struct CreateArgs {
 }
 
 /// List volumes
-///
-/// Example: canoa volume ls
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Example: canoa volume ls")]
 pub struct ListArgs {
     /// Only names
     #[arg(short, long)]
@@ -59,9 +57,8 @@ pub struct ListArgs {
 }
 
 /// Remove volumes, and what is in them
-///
-/// Example: canoa volume rm data
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Example: canoa volume rm data")]
 pub struct RemoveArgs {
     /// No error for those that do not exist
     #[arg(short, long)]

@@ -8,9 +8,8 @@ use super::{output, parse};
 use crate::client::Client;
 
 /// Wait until containers end, and print their exit statuses
-///
-/// Example: canoa wait web
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Example: canoa wait web")]
 pub struct Args {
     /// Containers
     #[arg(required = true, value_name = "CONTAINER", value_parser = parse::name)]

@@ -44,8 +44,13 @@ pub async fn connect(endpoint: Endpoint) -> Result<Client> {
         Err(Error::Connect { absent: true, .. }) => {}
         Err(error) => return Err(error),
     }
-    start()?;
-    Ok(Client::connect(endpoint).await?.0)
+    let told = start();
+    match (Client::connect(endpoint).await, told) {
+        (Ok((client, _)), _) => Ok(client),
+        // The daemon's own reason says more than "connection refused".
+        (Err(_), Err(reason)) => Err(reason),
+        (Err(error), Ok(())) => Err(error),
+    }
 }
 
 /// Whether the daemon may stay: it is of our build, or a person has started it.

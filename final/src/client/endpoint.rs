@@ -90,6 +90,10 @@ fn context_host(config: &Path, name: &str) -> Result<String> {
         let Ok(text) = fs::read(entry.path().join("meta.json")) else { continue };
         let Ok(meta) = serde_json::from_slice::<Value>(&text) else { continue };
         if meta["Name"] == name {
+            if config.join("contexts/tls").join(entry.file_name()).exists() {
+                let message = "it wants TLS, which is not spoken here; forward its socket with ssh -L";
+                return Err(Error::Endpoint(format!("--context {name}: {message}")));
+            }
             let host = meta["Endpoints"]["docker"]["Host"].as_str();
             return host.map(str::to_owned).ok_or_else(|| {
                 Error::Endpoint(format!(

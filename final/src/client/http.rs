@@ -99,6 +99,14 @@ impl Client {
         parse(&format!("GET {}", path.as_str()), &bytes)
     }
 
+    /// GET, and the bytes that come back, for whoever wants the engine's own order of fields.
+    ///
+    /// # Errors
+    /// The engine's or the connection's.
+    pub async fn get_bytes(&self, path: Path) -> Result<Bytes> {
+        self.call(Method::GET, &path, Body::None).await
+    }
+
     /// POST of a JSON body, and the JSON that comes back.
     ///
     /// # Errors
