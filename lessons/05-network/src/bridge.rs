@@ -31,6 +31,7 @@ impl Bridge {
     /// The name belongs to an interface that is no bridge, or to a bridge with another address:
     /// it is left as it is. After another failure, a bridge that was made here is gone again.
     pub fn ensure(&self) -> Result<()> {
+        link::check_name(&self.name)?;
         let mut netlink = Netlink::open()?;
         let made = match link::find(&mut netlink, &self.name)? {
             Some(_) => false,

@@ -8,6 +8,7 @@ use ipnet::Ipv4Net;
 use namespaces::{Error, Result, step};
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
+use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
@@ -18,7 +19,18 @@ use crate::netlink::{Netlink, Request};
 /// The loopback interface is the first one of every network namespace.
 pub(crate) const LOOPBACK: u32 = 1;
 
-/// A link in words: name, and what follows.
+/// Refuses what is no name for an interface, before the kernel could take it for something else:
+/// it makes `a0` of `a%d`, and a NUL would end the name before its end.
+pub(crate) fn check_name(name: &str) -> Result<()> {
+    let bad = |letter: char| letter.is_whitespace() || letter.is_control() || "/:%".contains(letter);
+    if name.is_empty() || name.len() >= libc::IFNAMSIZ || name.contains(bad) || [".", ".."].contains(&name) {
+        let rule = "not a name for an interface: 1 to 15 bytes, without spaces and /:%";
+        return Err(Error::new("name interface", format!("{name:?}"), rule));
+    }
+    Ok(())
+}
+
+/// A message about the link of this name.
 pub(crate) fn named(name: &str) -> LinkMessage {
     let mut link = LinkMessage::default();
     link.attributes.push(LinkAttribute::IfName(name.to_owned()));
@@ -48,6 +60,20 @@ pub(crate) fn is_bridge(link: &LinkMessage) -> bool {
         LinkAttribute::LinkInfo(info) => info.contains(&LinkInfo::Kind(InfoKind::Bridge)),
         _ => false,
     })
+}
+
+/// Tells a bridge behind which of its ports a MAC address is, instead of letting it learn that.
+///
+/// `sticky`: it is there, whatever comes from elsewhere with this address as its sender.
+pub(crate) fn behind_port(port: u32, mac: [u8; 6]) -> Request {
+    let mut entry = NeighbourMessage::default();
+    entry.header.family = AddressFamily::Bridge;
+    entry.header.ifindex = port;
+    // Without ARP, so to say: it neither ages nor is it looked for.
+    entry.header.state = NeighbourState::Noarp;
+    entry.header.flags = NeighbourFlags::Controller | NeighbourFlags::Sticky;
+    entry.attributes.push(NeighbourAttribute::LinkLayerAddress(mac.to_vec()));
+    Request::set("telling the bridge its MAC address", RouteNetlinkMessage::NewNeighbour(entry))
 }
 
 /// Sets a link up.

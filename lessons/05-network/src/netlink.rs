@@ -14,8 +14,8 @@ use std::io;
 use namespaces::Errno;
 use namespaces::{Result, step};
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_CREATE, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_EXCL, NLM_F_REQUEST,
-    NetlinkHeader, NetlinkMessage, NetlinkPayload, NlasIterator,
+    NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_CREATE, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_EXCL, NLM_F_REPLACE,
+    NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload, NlasIterator,
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
@@ -40,6 +40,11 @@ impl Request {
     /// Make something that must not exist yet. `doing` is for the error: "adding the address".
     pub fn create(doing: impl Into<String>, message: RouteNetlinkMessage) -> Request {
         Request { doing: doing.into(), flags: NLM_F_CREATE | NLM_F_EXCL, message }
+    }
+
+    /// Make something, or change it where it exists.
+    pub fn set(doing: impl Into<String>, message: RouteNetlinkMessage) -> Request {
+        Request { doing: doing.into(), flags: NLM_F_CREATE | NLM_F_REPLACE, message }
     }
 
     /// Change, or delete, something that must exist.

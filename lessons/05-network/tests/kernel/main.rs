@@ -1,0 +1,21 @@
+//! What the kernel shows of lesson 5's network, once as root and once as an ordinary user.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod bridge;
+mod cable;
+mod forwarding;
+mod lab;
+mod namespace;
+mod nat;
+mod read;
+mod shared;
+
+use lab::{As, Test};
+
+fn main() {
+    let tests: Vec<Test> =
+        [namespace::TESTS, bridge::TESTS, cable::TESTS, nat::TESTS, forwarding::TESTS, shared::TESTS]
+            .concat();
+    lab::main(&tests, &[As::Root, As::User], shared::helper)
+}
