@@ -1,21 +1,22 @@
 //! Who has which address: an allocator that survives crashes.
 //!
-//! A lease is a file: its name is the address, its content is the owner. So there is nothing to
-//! load, nothing to save and nothing to repair: what the folder shows is how it is, whoever died
-//! in the middle of whatever.
+//! A lease is a symbolic link: its name is the address, and what it "points to" is the owner
+//! (`ls -l` shows `172.29.0.2 -> 3f1c…`). There is nothing to load, nothing to save and nothing to
+//! repair: what the folder shows is how it is, whoever died in the middle of whatever.
 //!
 //! Two things make it safe among threads and processes:
 //!
-//! - A lease is written under another name, then *linked* to its own: link(2) fails when the name
-//!   exists, so of two who want one address one gets it; and a lease is never seen half-written.
+//! - symlink(2) makes the name and its content in one call, and fails when the name exists: of two
+//!   who want one address one gets it, and a lease is never seen half-written.
 //! - Whoever changes the folder holds a lock on it (flock(2)), which the kernel lets go when its
-//!   holder dies. Without it, one who gives back an address could delete the lease of the next
-//!   owner, who took it a moment after the first of two deletions.
+//!   holder dies. Without it, when an owner's address is given back twice at the same moment, the
+//!   second could delete the lease of the next owner, who took it just after the first.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::net::Ipv4Addr;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use ipnet::Ipv4Net;
@@ -94,10 +95,10 @@ impl Addresses {
                 let Some(address) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
                     continue;
                 };
-                match fs::read_to_string(entry.path()) {
-                    Ok(owner) => drop(owners.insert(address, owner)),
-                    // Given back since we saw its name.
-                    Err(error) if error.kind() == ErrorKind::NotFound => {}
+                match fs::read_link(entry.path()) {
+                    Ok(owner) => drop(owners.insert(address, owner.to_string_lossy().into_owned())),
+                    // Given back since we saw its name; or no lease at all, but somebody's file.
+                    Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => {}
                     Err(error) => return Err(error),
                 }
             }
@@ -126,21 +127,9 @@ impl Addresses {
         address != self.gateway && (self.subnet.prefix_len() > 30 || !ends.contains(&address))
     }
 
-    /// With the lock held, so that the other name is ours alone.
     fn write(&self, owner: &str, address: Ipv4Addr) -> Result<()> {
-        let draft = self.dir.join(".draft");
-        step("take address", address, || {
-            // A crash may have left it; and it may be a second name of a lease, so that to write
-            // into it would change that lease's owner. Removed, not overwritten.
-            match fs::remove_file(&draft) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            fs::write(&draft, owner)?;
-            let linked = fs::hard_link(&draft, self.lease(address));
-            fs::remove_file(&draft)?;
-            linked
-        })
+        let lease = self.lease(address);
+        step("take address", address, || symlink(owner, &lease))
     }
 
     fn lease(&self, address: Ipv4Addr) -> PathBuf {

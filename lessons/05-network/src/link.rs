@@ -13,6 +13,7 @@ use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use nix::net::if_::if_nametoindex;
 
 use crate::netlink::{Netlink, Request};
 
@@ -46,12 +47,12 @@ pub(crate) fn find(netlink: &mut Netlink, name: &str) -> Result<Option<LinkMessa
     })
 }
 
-/// The index of the link of this name, which must exist.
-pub(crate) fn index(netlink: &mut Netlink, name: &str) -> Result<u32> {
-    match find(netlink, name)? {
-        Some(link) => Ok(link.header.index),
-        None => Err(Error { errno: libc::ENODEV, ..Error::new("find interface", name, "") }),
-    }
+/// The index of the link of this name, in the network namespace of the calling thread.
+///
+/// By the old way, an ioctl on any socket (netdevice(7), `SIOCGIFINDEX`): 3 µs where rtnetlink
+/// takes 100, to tell everything that it knows of the interface.
+pub(crate) fn index(name: &str) -> Result<u32> {
+    step("find interface", name, || if_nametoindex(name))
 }
 
 /// Whether a link is a bridge.

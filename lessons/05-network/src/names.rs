@@ -165,12 +165,12 @@ mod tests {
 
     #[test]
     fn add_host_takes_both_forms_and_host_gateway_and_refuses_the_rest() {
-        let gateway = Some(IpAddr::from([172, 29, 0, 1]));
-        let parse = |text: &str| parse_extra_host(text, gateway);
+        let gateway = IpAddr::from([172, 29, 0, 1]);
+        let parse = |text: &str| parse_extra_host(text, Some(gateway));
         assert_eq!(parse("db:10.0.0.9"), Ok(("db".into(), IpAddr::from([10, 0, 0, 9]))));
         assert_eq!(parse("db=[::1]").unwrap().1.to_string(), "::1");
         assert_eq!(parse("db:fd00::1").unwrap().1.to_string(), "fd00::1");
-        assert_eq!(parse("me:host-gateway").unwrap().1, gateway.unwrap());
+        assert_eq!(parse("me:host-gateway").unwrap().1, gateway);
         for bad in ["", "db", ":10.0.0.9", "d b:10.0.0.9", "d\nb:10.0.0.9", "db:", "db:10.0.0"] {
             assert!(parse(bad).is_err(), "{bad:?}");
         }

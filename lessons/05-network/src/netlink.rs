@@ -11,8 +11,7 @@
 
 use std::io;
 
-use namespaces::Errno;
-use namespaces::{Result, step};
+use namespaces::{Errno, Result, step};
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_CREATE, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_EXCL, NLM_F_REPLACE,
     NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload, NlasIterator,

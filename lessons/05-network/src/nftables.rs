@@ -67,6 +67,22 @@ pub(crate) fn chains() -> Result<(Vec<Chain>, u32), Refused> {
     Ok((chains, generation))
 }
 
+/// The comments of a chain's rules, in their order; none, if there is no such chain.
+pub(crate) fn comments(table: &str, chain: &str) -> Result<Vec<String>, Refused> {
+    let mut socket = NetlinkSocket::new();
+    let mut request = Request::new().op_getrule_dump(&header());
+    request.encode().push_table_bytes(table.as_bytes()).push_chain_bytes(chain.as_bytes());
+    let mut answers = socket.request(&request)?;
+    let mut comments = Vec::new();
+    while let Some(answer) = answers.recv() {
+        let (_, rule) = answer.map_err(refused)?;
+        let comment = rule.get_userdata().ok().and_then(|data| data.get(2..));
+        let text = String::from_utf8_lossy(comment.unwrap_or_default());
+        comments.push(text.trim_end_matches('\0').to_owned());
+    }
+    Ok(comments)
+}
+
 /// Changes to one table of family `ip`, made together by [`Batch::commit`].
 pub(crate) struct Batch<'a> {
     table: &'a [u8],
@@ -131,14 +147,15 @@ impl<'a> Batch<'a> {
             .push_name_bytes(chain.as_bytes());
     }
 
-    /// Adds the rule `ip saddr SUBNET oifname != BRIDGE masquerade`.
-    pub(crate) fn add_masquerade(&mut self, chain: &str, subnet: Ipv4Net, bridge: &str) {
+    /// Adds the rule `ip saddr SUBNET oifname != BRIDGE masquerade comment COMMENT`.
+    pub(crate) fn add_masquerade(&mut self, chain: &str, subnet: Ipv4Net, bridge: &str, comment: &str) {
         let request = self.messages.request().set_create().set_append();
         let expressions = request
             .op_newrule_do(&header())
             .into_encoder()
             .push_table_bytes(self.table)
             .push_chain_bytes(chain.as_bytes())
+            .push_userdata(&userdata(comment))
             .nested_expressions();
         let expressions = source_in(expressions, subnet);
         let expressions = leaves_not_by(expressions, bridge);
@@ -151,6 +168,13 @@ impl<'a> Batch<'a> {
         drop(self.messages.request().op_batch_end_do(&batch_header()));
         NetlinkSocket::new().request_chained(&self.messages.finalize())?.recv_all().map_err(refused)
     }
+}
+
+/// The kernel keeps a rule's user data without a look at it; nft(8) reads it as attributes of one
+/// byte for the type (0: the comment), one for the length, and a text that ends with a NUL.
+fn userdata(comment: &str) -> Vec<u8> {
+    let text = &comment.as_bytes()[..comment.len().min(127)];
+    [&[0, text.len() as u8 + 1], text, &[0]].concat()
 }
 
 type Expressions<'a> = PushExprListAttrs<PushRuleAttrs<RequestBuf<'a>>>;

@@ -10,7 +10,7 @@ use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use ipnet::Ipv4Net;
-use namespaces::{Error, Result, step};
+use namespaces::{Result, step};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{InfoData, InfoKind, InfoVeth, LinkAttribute, LinkFlags, LinkInfo};
 use serde::{Deserialize, Serialize};
@@ -44,10 +44,10 @@ pub struct Interface {
 pub fn attach(netns: BorrowedFd<'_>, interface: &Interface) -> Result<()> {
     link::check_name(&interface.name)?;
     let mut host = Netlink::open()?;
-    let bridge = link::index(&mut host, &interface.bridge)
+    let bridge = link::index(&interface.bridge)
         .map_err(|error| error.hint("the network's bridge is gone: restart the engine, or make it again"))?;
     let host_end = plug(&mut host, bridge, netns, interface)?;
-    configure(&mut host, netns, interface).inspect_err(|_| {
+    configure(&mut host, &host_end, netns, interface).inspect_err(|_| {
         let delete = RouteNetlinkMessage::DelLink(link::named(&host_end));
         let _ = step("delete veth", &host_end, || host.send(vec![Request::change("deleting it", delete)]));
     })
@@ -93,40 +93,21 @@ fn plug(host: &mut Netlink, bridge: u32, netns: BorrowedFd<'_>, interface: &Inte
 
 /// What remains to be done outside, and then, in one send, inside: `lo` up, the address, up, the
 /// default route. Each needs what stands before it.
-fn configure(host: &mut Netlink, netns: BorrowedFd<'_>, interface: &Interface) -> Result<()> {
-    let mut inside = visit(netns, Netlink::open)?;
-    let Ends { inner, outer } = ends(&mut inside, &interface.name)?;
+fn configure(host: &mut Netlink, host_end: &str, netns: BorrowedFd<'_>, interface: &Interface) -> Result<()> {
+    let (mut inside, index) = visit(netns, || Ok((Netlink::open()?, link::index(&interface.name)?)))?;
     // A bridge learns from what it sees, and it may have seen this MAC address lately: the last
     // container with this IP address had it, and for some 30 ms after its end the kernel is still
     // busy taking its interface away, which goes on answering. So the bridge is told.
-    step("tell bridge", &interface.bridge, || host.send(vec![link::behind_port(outer, interface.mac)]))?;
+    let port = link::index(host_end)?;
+    step("tell bridge", &interface.bridge, || host.send(vec![link::behind_port(port, interface.mac)]))?;
     step("configure interface", &interface.name, || {
         inside.send(vec![
             link::up(link::LOOPBACK),
-            link::address(inner, interface.address),
-            link::up(inner),
-            link::default_route(inner, interface.gateway),
+            link::address(index, interface.address),
+            link::up(index),
+            link::default_route(index, interface.gateway),
         ])
     })
-}
-
-/// The indices of a pair's two ends, each in its own namespace.
-struct Ends {
-    inner: u32,
-    outer: u32,
-}
-
-/// Seen from the inner end, which knows the other one's index, too (`IFLA_LINK`).
-fn ends(inside: &mut Netlink, name: &str) -> Result<Ends> {
-    let found = link::find(inside, name)?;
-    let ends = found.and_then(|link| {
-        let outer = link.attributes.iter().find_map(|attribute| match attribute {
-            LinkAttribute::Link(index) => Some(*index),
-            _ => None,
-        })?;
-        Some(Ends { inner: link.header.index, outer })
-    });
-    ends.ok_or_else(|| Error::new("find interface", name, "the pair that was just made is gone"))
 }
 
 /// `ve` and eight hexadecimal digits: within the kernel's 15 bytes (`IFNAMSIZ` less the NUL).

@@ -12,6 +12,7 @@ pub const TESTS: &[Test] = &[
     ("outside_sees_the_hosts_address_instead_of_the_containers", masqueraded),
     ("containers_see_each_others_own_address", not_among_containers),
     ("ensuring_the_rule_again_leaves_one_rule", one_rule),
+    ("a_rule_for_the_bridges_former_subnet_is_replaced", other_subnet),
     ("each_network_has_its_rule_and_the_last_takes_the_table_along", last_one),
     ("tables_of_others_are_left_alone", others),
     ("two_engines_live_side_by_side", two_engines),
@@ -59,6 +60,12 @@ fn one_rule() {
         nat::ensure("canoa", &bridge).unwrap();
         assert_eq!(read::rules(), ["canoa/masquerade-canoa0"]);
     }
+}
+
+fn other_subnet() {
+    // As when an engine died before it could remove a network, and the name is used again.
+    nat::ensure("canoa", &bridge_of("canoa0", "10.29.0.1/16")).unwrap();
+    masqueraded();
 }
 
 fn networks() -> (Bridge, Bridge) {
