@@ -1,2 +1,174 @@
-//! Placeholder.
-fn main() {}
+//! Lesson 6's program: a small, complete container tool without a daemon.
+//!
+//! ```text
+//! cargo run -p lesson-06 -- run -it base sh
+//! cargo run -p lesson-06 -- ps -a
+//! ```
+//!
+//! What waits for a container and keeps its log is this same program, left behind as `monitor ID`
+//! when the container runs detached; with a terminal, it is the program that you started.
+
+mod tool;
+
+use std::path::PathBuf;
+use std::process::exit;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+
+use tool::Tool;
+
+/// Containers without a daemon: what you built in lessons 1 to 6.
+#[derive(Parser)]
+#[command(name = "lesson-06", version, after_help = "Example:\n  lesson-06 run -it base sh")]
+struct Cli {
+    #[command(subcommand)]
+    command: Word,
+}
+
+#[derive(Subcommand)]
+enum Word {
+    /// Make a container from an image and start it
+    Run {
+        #[command(flatten)]
+        create: Create,
+        /// Leave it running in the background, and print its id
+        #[arg(short, long)]
+        detach: bool,
+        /// Remove it when it has ended
+        #[arg(long)]
+        rm: bool,
+    },
+    /// Make a container, and don't start it yet
+    Create(Create),
+    /// Start a container that was made before, or has ended
+    Start {
+        /// Its name, or the beginning of its id
+        container: String,
+        /// Stay with it: its output comes here
+        #[arg(short, long)]
+        attach: bool,
+    },
+    /// Run one more program in a container
+    Exec {
+        /// Keep standard input open
+        #[arg(short, long)]
+        interactive: bool,
+        /// Give it a terminal
+        #[arg(short, long)]
+        tty: bool,
+        /// Its name, or the beginning of its id
+        container: String,
+        /// The program and its arguments
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+    },
+    /// List containers
+    Ps {
+        /// Also those that don't run
+        #[arg(short, long)]
+        all: bool,
+    },
+    /// Show what a container has said
+    Logs {
+        /// Its name, or the beginning of its id
+        container: String,
+        /// Go on until it ends
+        #[arg(short, long)]
+        follow: bool,
+    },
+    /// Ask a container to end (SIGTERM); after ten seconds it has no choice
+    Stop {
+        /// Its name, or the beginning of its id
+        container: String,
+    },
+    /// Remove a container
+    Rm {
+        /// Its name, or the beginning of its id
+        container: String,
+        /// Also if it runs
+        #[arg(short, long)]
+        force: bool,
+    },
+    #[command(hide = true)]
+    Monitor { root: PathBuf, id: String },
+}
+
+/// What a container is asked to be.
+#[derive(Args)]
+struct Create {
+    /// Its name
+    #[arg(long)]
+    name: Option<String>,
+    /// Keep standard input open
+    #[arg(short, long)]
+    interactive: bool,
+    /// Give it a terminal
+    #[arg(short, long)]
+    tty: bool,
+    /// NAME=value, for its environment
+    #[arg(short, long, value_name = "NAME=VALUE")]
+    env: Vec<String>,
+    /// Its working directory
+    #[arg(short, long)]
+    workdir: Option<String>,
+    /// As whom: name, uid, name:group
+    #[arg(short, long)]
+    user: Option<String>,
+    /// /on/the/host:/inside[:ro]
+    #[arg(short, long)]
+    volume: Vec<String>,
+    /// Memory, such as 64m
+    #[arg(short, long, value_parser = cgroups::parse_size)]
+    memory: Option<u64>,
+    /// Processors, such as 0.5
+    #[arg(long)]
+    cpus: Option<f64>,
+    /// Processes and threads
+    #[arg(long)]
+    pids_limit: Option<u64>,
+    /// An init as PID 1, which reaps and forwards signals
+    #[arg(long)]
+    init: bool,
+    /// A name such as debian:bookworm, or `base`, which needs no network
+    image: String,
+    /// The program and its arguments; else the image's own
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<String>,
+}
+
+fn main() {
+    match carry_out(Cli::parse().command) {
+        Ok(code) => exit(code),
+        Err(error) => {
+            eprintln!("lesson-06: {error:#}");
+            exit(error.downcast_ref::<namespaces::Error>().map_or(125, namespaces::Error::exit_code))
+        }
+    }
+}
+
+/// Does it, and gives the exit code.
+fn carry_out(command: Word) -> Result<i32> {
+    let tool = match &command {
+        Word::Monitor { root, .. } => Tool::at(root.clone())?,
+        _ => Tool::open()?,
+    };
+    match command {
+        Word::Create(create) => {
+            println!("{}", tool.create(create)?);
+            Ok(0)
+        }
+        Word::Run { create, detach: true, .. } => tool.start_detached(&tool.create(create)?),
+        Word::Run { create, detach: false, rm } => tool.start(&tool.create(create)?, rm),
+        Word::Start { container, attach: true } => tool.start(&tool.find(&container)?, false),
+        Word::Start { container, attach: false } => tool.start_detached(&tool.find(&container)?),
+        Word::Exec { interactive, tty, container, command } => {
+            tool.exec(&container, command, interactive, tty)
+        }
+        Word::Ps { all } => tool.ps(all),
+        Word::Logs { container, follow } => tool.logs(&container, follow),
+        Word::Stop { container } => tool.stop(&container),
+        Word::Rm { container, force } => tool.rm(&container, force),
+        Word::Monitor { id, .. } => tool.monitor(&id),
+    }
+}

@@ -53,12 +53,12 @@ impl Client {
         Ok(Client { input, output, wants, framed, queue: VecDeque::new(), gone: false })
     }
 
-    /// A person at this program's own terminal.
-    pub fn on_terminal(input: OwnedFd, output: OwnedFd) -> Client {
+    /// This program's own input and output, unframed.
+    pub fn on_terminal(input: Option<OwnedFd>, output: OwnedFd, wants: [bool; 2]) -> Client {
         Client {
-            input: Some(input.into()),
+            input: input.map(File::from),
             output: output.into(),
-            wants: [true, true],
+            wants,
             framed: false,
             queue: VecDeque::new(),
             gone: false,

@@ -1,0 +1,96 @@
+//! `ps`, `logs`, `stop` and `rm`: the record's part of it.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use lifecycle::log::{LogReader, Stream, Wanted};
+use lifecycle::record::{Process, Record};
+
+use super::{Config, Tool};
+
+impl Tool {
+    /// A table of the containers.
+    pub fn ps(&self, all: bool) -> Result<i32> {
+        println!("{:<15}{:<20}{:<20}{:<15}NAME", "CONTAINER ID", "IMAGE", "COMMAND", "STATUS");
+        for record in self.records.list()? {
+            let running = alive(&record).is_some();
+            if !running && !all {
+                continue;
+            }
+            let status = match (running, record.state.finished_at.is_some()) {
+                (true, _) => "Up".to_owned(),
+                (false, true) => format!("Exited ({})", record.state.exit_code),
+                // Its monitor was killed before it could write down how it ended.
+                (false, false) if record.state.started_at.is_some() => "Exited (137)".to_owned(),
+                (false, false) => "Created".to_owned(),
+            };
+            let command: String = record.config.args.join(" ").chars().take(18).collect();
+            let image: String = record.config.image.chars().take(18).collect();
+            println!("{:<15}{image:<20}{command:<20}{status:<15}{}", &record.id[..12], record.name);
+        }
+        Ok(0)
+    }
+
+    /// What it has said, each stream to ours of the same name.
+    pub fn logs(&self, name: &str, follow: bool) -> Result<i32> {
+        let record = self.record(name)?;
+        let mut log = LogReader::open(&self.records.folder(&record.id).join("log.json"), Wanted::default())?;
+        loop {
+            // Asked before reading: what was said up to the end is still read after it.
+            let goes_on = follow && alive(&self.records.load(&record.id)?).is_some();
+            while let Some(entry) = log.next_entry()? {
+                match entry.stream {
+                    Stream::Stdout => print!("{}", entry.log),
+                    Stream::Stderr => eprint!("{}", entry.log),
+                }
+            }
+            if !goes_on {
+                return Ok(0);
+            }
+            sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// First politely.
+    pub fn stop(&self, name: &str) -> Result<i32> {
+        let record = self.record(name)?;
+        if let Some(process) = alive(&record) {
+            end(process, libc::SIGTERM, Duration::from_secs(10))?;
+            end(process, libc::SIGKILL, Duration::from_secs(10))?;
+        }
+        println!("{name}");
+        Ok(0)
+    }
+
+    /// The record, and all files.
+    pub fn rm(&self, name: &str, force: bool) -> Result<i32> {
+        let record = self.record(name)?;
+        if let Some(process) = alive(&record) {
+            if !force {
+                bail!("container {name} is running: stop it first, or remove it with --force");
+            }
+            end(process, libc::SIGKILL, Duration::from_secs(10))?;
+        }
+        // Its files may belong to other users of the namespace.
+        self.become_root()?;
+        self.records.remove(&record.id)?;
+        println!("{name}");
+        Ok(0)
+    }
+}
+
+fn alive(record: &Record<Config>) -> Option<Process> {
+    record.state.process.filter(|process| process.is_alive())
+}
+
+/// Sends a signal, and waits until it has ended or the time is over.
+fn end(process: Process, signal: i32, patience: Duration) -> Result<()> {
+    let target = namespaces::Process { pid: process.pid, start_time: process.start_time };
+    target.signal(signal)?;
+    let start = Instant::now();
+    while process.is_alive() && start.elapsed() < patience {
+        sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
