@@ -1,6 +1,24 @@
-//! thin
+//! The overlay: an image's layers as one tree, with a writable one on top.
+//!
+//! Layers are never changed. The kernel's *overlayfs* shows several folders as one: a file is
+//! that of the uppermost folder that has it, what is written goes to the *upper* folder, and what
+//! is removed is covered there by a whiteout. So a hundred containers share one image, each with
+//! an upper folder of its own, and to make one costs nothing.
+//!
+//! The mount is *detached*: a descriptor, and no place in any tree. Nobody on the host sees it,
+//! it moves into the container's own mount namespace, and it is gone when nobody holds it.
+//! [overlayfs](https://docs.kernel.org/filesystems/overlayfs.html)
+
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use namespaces::{Error, Result, in_user_namespace, step};
+use nix::fcntl::{OFlag, open};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::stat::Mode;
+use nix::unistd::fchdir;
+use rootfs::mount_api::{fsconfig, fsmount, fsopen, open_tree};
 
 /// The layers of an image as one tree, with a writable folder on top.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,12 +31,168 @@ pub struct Overlay {
     pub work: PathBuf,
 }
 
+/// Of fixed meaning whatever the kernel's defaults are. A renamed folder must not become a
+/// reference to a lower one (`redirect_dir`), nor a changed mode a file without content
+/// (`metacopy`): an upper folder can then be read, and committed, as it is. `index` would tie it
+/// to these very lower folders.
+const OPTIONS: [(&str, &str); 3] = [("redirect_dir", "nofollow"), ("metacopy", "off"), ("index", "off")];
+
 impl Overlay {
-    /// Mounts it, detached: the descriptor is the only way to it.
+    /// Mounts it, detached. Works in a process with many threads, and leaves no mount behind.
     ///
     /// # Errors
-    /// The kernel's.
-    pub fn mount(&self) -> namespaces::Result<OwnedFd> {
-        Err(namespaces::Error::new("mount overlay", "", "not yet"))
+    /// The kernel's; most often a file system that can't hold an upper folder (`EINVAL`), such as
+    /// another overlay.
+    pub fn mount(&self) -> Result<OwnedFd> {
+        if self.lower.is_empty() {
+            // The kernel wants at least one lower folder. Over nothing, the upper one is all.
+            return step("copy mount of", self.upper.display(), || open_tree(None, &self.upper, false));
+        }
+        match self.mount_by_descriptor() {
+            // Before Linux 6.7 there is no `lowerdir+`. (The kernel names no option that it
+            // doesn't know, so this may be something else; then the old way says so as well.)
+            Err(error) if error.errno == libc::EINVAL => self.mount_by_place(),
+            other => other,
+        }
+    }
+
+    // ANCHOR: new
+    /// By `fsopen` and one `lowerdir+` for each layer, the uppermost first.
+    fn mount_by_descriptor(&self) -> Result<OwnedFd> {
+        let context = step("open file system", "overlay", || fsopen("overlay")).map_err(module)?;
+        let set = |key: &'static str, path: &Path| {
+            step("set overlay option", format!("{key}={}", path.display()), || {
+                let named = Named::new(path)?;
+                fsconfig(&context, key, Some(named.name()))
+            })
+        };
+        for layer in self.lower.iter().rev() {
+            set("lowerdir+", layer)?;
+        }
+        set("upperdir", &self.upper)?;
+        set("workdir", &self.work)?;
+        for (key, value) in OPTIONS {
+            step("set overlay option", format!("{key}={value}"), || fsconfig(&context, key, Some(value)))?;
+        }
+        if in_user_namespace() {
+            // Nobody in here may read `trusted.*`: the overlay's own attributes are `user.*`.
+            step("set overlay option", "userxattr", || fsconfig(&context, "userxattr", None))?;
+        }
+        step("mount overlay", self.upper.display(), || fsmount(&context, 0)).map_err(place_hint)
+    }
+    // ANCHOR_END: new
+
+    // ANCHOR: old
+    /// By `mount(2)`, which needs a place: one in a mount namespace that is made for this and ends
+    /// with its thread. What `open_tree` copies from there stays.
+    fn mount_by_place(&self) -> Result<OwnedFd> {
+        // A thread of its own, since its mount namespace and working directory change.
+        std::thread::scope(|scope| match scope.spawn(|| self.mount_in_own_namespace()).join() {
+            Ok(result) => result,
+            Err(_) => Err(Error::new("mount overlay", self.upper.display(), "its thread panicked")),
+        })
+    }
+
+    fn mount_in_own_namespace(&self) -> Result<OwnedFd> {
+        step("unshare", "mount namespace", || unshare(CloneFlags::CLONE_NEWNS))?;
+        let none = None::<&str>;
+        step("cut propagation of", "/", || {
+            mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_SLAVE, none)
+        })?;
+        // All options together may take one page, and paths are long. Descriptors have short
+        // names: in the folder /proc/self/fd they are just numbers. They are opened here, since
+        // the overlay takes only folders of the mount namespace in which it is made.
+        let folder = |path: &Path| step("open", path.display(), || open_folder(path));
+        let lower = self.lower.iter().rev().map(|path| folder(path)).collect::<Result<Vec<_>>>()?;
+        let (upper, work) = (folder(&self.upper)?, folder(&self.work)?);
+        let numbers: Vec<String> = lower.iter().map(number).collect();
+        let mut options =
+            format!("lowerdir={},upperdir={},workdir={}", numbers.join(":"), number(&upper), number(&work));
+        for (key, value) in OPTIONS {
+            options += &format!(",{key}={value}");
+        }
+        if in_user_namespace() {
+            options += ",userxattr";
+        }
+        let descriptors = folder(Path::new("/proc/self/fd"))?;
+        step("change folder to", "/proc/self/fd", || fchdir(&descriptors))?;
+        // Any folder will do as the place; this one is there.
+        step("mount overlay", self.upper.display(), || {
+            mount(Some("overlay"), &self.upper, Some("overlay"), MsFlags::empty(), Some(options.as_str()))
+        })
+        .map_err(place_hint)?;
+        step("copy mount of", self.upper.display(), || open_tree(None, &self.upper, false))
+    }
+    // ANCHOR_END: old
+}
+
+/// A path as `fsconfig` takes it: its own text, or where that is too long for it (255 bytes) or
+/// has characters that the overlay would understand in its own way, a descriptor's name.
+struct Named {
+    text: String,
+    _open: Option<OwnedFd>,
+}
+
+impl Named {
+    fn new(path: &Path) -> nix::Result<Named> {
+        let plain =
+            |text: &&str| text.len() < 256 && !text.contains(['\\', ',', ':']) && text.starts_with('/');
+        Ok(match path.to_str().filter(plain) {
+            Some(text) => Named { text: text.to_owned(), _open: None },
+            None => {
+                let folder = open_folder(path)?;
+                Named { text: format!("/proc/self/fd/{}", number(&folder)), _open: Some(folder) }
+            }
+        })
+    }
+
+    fn name(&self) -> &str {
+        &self.text
+    }
+}
+
+fn open_folder(path: &Path) -> nix::Result<OwnedFd> {
+    open(path, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
+}
+
+fn number(folder: &OwnedFd) -> String {
+    use std::os::fd::AsRawFd;
+    folder.as_raw_fd().to_string()
+}
+
+fn module(error: Error) -> Error {
+    match error.errno {
+        libc::ENODEV => error.hint("this kernel has no overlayfs: try \"modprobe overlay\""),
+        _ => error,
+    }
+}
+
+fn place_hint(error: Error) -> Error {
+    match error.errno {
+        libc::EINVAL => error.hint("the data root may lie on a file system that can't hold an overlay's upper folder, such as another overlay: choose another one"),
+        _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use nix::fcntl::openat;
+
+    use super::*;
+
+    /// Tests of the mounts themselves are in tests/overlay.rs; here is only what needs no privilege.
+    #[test]
+    fn a_path_that_the_overlay_would_misread_is_named_by_descriptor() {
+        let folder = tempfile::tempdir().unwrap();
+        let odd = folder.path().join("a,b:c\\d");
+        fs::create_dir(&odd).unwrap();
+        fs::write(odd.join("f"), "").unwrap();
+        assert_eq!(Named::new(folder.path()).unwrap().name(), folder.path().to_str().unwrap());
+        let named = Named::new(&odd).unwrap();
+        assert!(named.name().starts_with("/proc/self/fd/"), "{}", named.name());
+        let again = open_folder(Path::new(named.name())).unwrap();
+        assert!(openat(&again, "f", OFlag::O_RDONLY, Mode::empty()).is_ok());
     }
 }

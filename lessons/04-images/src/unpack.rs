@@ -32,7 +32,7 @@ use self::inside::{Inside, Way};
 use self::whiteout::Whiteout;
 use crate::archive::{Archive, Entry, Kind};
 use crate::error::clean;
-use crate::ownership::Privileges;
+use crate::ownership::Rights;
 use crate::{Error, Result};
 
 /// Unpacks the uncompressed archive `reader` into the empty folder `into`, and returns how many
@@ -44,11 +44,11 @@ use crate::{Error, Result};
 /// # Errors
 /// [`Error::Layer`]: the archive is damaged, or wishes for something outside. [`Error::Io`]: the
 /// operating system refuses.
-pub fn unpack(reader: impl Read, into: &Path, layer: &str, privileges: Privileges) -> Result<u64> {
+pub fn unpack(reader: impl Read, into: &Path, layer: &str, rights: Rights) -> Result<u64> {
     let mut unpacker = Unpacker {
-        inside: Inside::open(into, privileges.opaque()).map_err(Error::io("opening", into))?,
+        inside: Inside::open(into, rights.opaque()).map_err(Error::io("opening", into))?,
         folders: BTreeMap::new(),
-        privileges,
+        rights,
         size: 0,
     };
     // The root itself, unless the archive says otherwise.
@@ -68,7 +68,7 @@ struct Unpacker {
     /// Attributes of folders come last, the deepest first: making a file changes its folder's
     /// time, and a folder nobody may write to would take no files.
     folders: BTreeMap<PathBuf, Attributes>,
-    privileges: Privileges,
+    rights: Rights,
     size: u64,
 }
 
@@ -101,7 +101,7 @@ impl Unpacker {
             Kind::HardLink => return self.hard_link(&parent, name, &entry.link),
             Kind::Symlink => symlinkat(&entry.link, &parent, name)?,
             Kind::Fifo => mkfifoat(&parent, name, Mode::S_IRUSR)?,
-            Kind::Character | Kind::Block if !self.privileges.devices => {
+            Kind::Character | Kind::Block if !self.rights.devices => {
                 tracing::debug!(target: "unpack", path = %path.display(), "device left out: not privileged");
                 return Ok(());
             }
@@ -109,7 +109,7 @@ impl Unpacker {
             Kind::Block => device(&parent, name, SFlag::S_IFBLK, entry.device)?,
         }
         let made = inside::open_itself(&parent, name)?;
-        Attributes::of(entry).apply(&made, entry.kind, self.privileges.ownership)
+        Attributes::of(entry).apply(&made, entry.kind, self.rights.ownership)
     }
 
     fn file(
@@ -159,7 +159,7 @@ impl Unpacker {
         // "a" sorts before "a/b": from the back, what is inside comes first.
         for (path, attributes) in self.folders.iter().rev() {
             let done = match self.inside.find_folder_itself(path) {
-                Ok(folder) => attributes.apply(&folder, Kind::Directory, self.privileges.ownership),
+                Ok(folder) => attributes.apply(&folder, Kind::Directory, self.rights.ownership),
                 // A later entry has put something else there.
                 Err(nix::Error::ENOENT | nix::Error::ENOTDIR | nix::Error::ELOOP) => Ok(()),
                 Err(errno) => Err(errno.into()),

@@ -16,6 +16,14 @@ pub(crate) fn proc_path(fd: impl AsFd) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd()))
 }
 
+/// What an image may say of its files: capabilities, and whatever programs note on them. Not the
+/// overlay's own attributes, by which a layer could make one file look like another, nor labels
+/// of somebody else's security policy.
+pub(crate) fn is_kept(name: &OsStr) -> bool {
+    let name = name.as_bytes();
+    name == b"security.capability" || (name.starts_with(b"user.") && !name.starts_with(b"user.overlay."))
+}
+
 /// Sets one attribute.
 pub(crate) fn set(fd: impl AsFd, name: &OsStr, value: &[u8]) -> io::Result<()> {
     let (path, name) = (c_string(proc_path(fd).as_os_str())?, c_string(name)?);

@@ -14,7 +14,7 @@ use super::{Progress, Status};
 use crate::compression::{Limited, decompress};
 use crate::digest::{Hasher, HashingReader};
 use crate::manifest::Descriptor;
-use crate::ownership::Privileges;
+use crate::ownership::Rights;
 use crate::registry::Registry;
 use crate::unpack::unpack;
 use crate::{Digest, Error, Result, Store};
@@ -184,7 +184,7 @@ fn extract(store: &Store, layer: &Descriptor, diff_id: &Digest, tell: &dyn Fn(St
     });
     let plain = Limited::new(decompress(compressed).map_err(damaged)?, unpacked_limit(layer.size));
     let mut hashed = HashingReader::new(plain);
-    let size = unpack(&mut hashed, folder.path(), layer.digest.short(), Privileges::detect())?;
+    let size = unpack(&mut hashed, folder.path(), layer.digest.short(), Rights::detect())?;
     let (found, _) = hashed.finish().map_err(damaged)?;
     if found != *diff_id {
         let what = format!("the archive in layer {}", layer.digest.short());

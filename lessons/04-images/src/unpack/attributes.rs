@@ -1,6 +1,6 @@
 //! Owner, mode, extended attributes and time, in this order.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -30,7 +30,7 @@ impl Attributes {
             uid: entry.uid,
             gid: entry.gid,
             mode: entry.mode,
-            xattrs: entry.xattrs.iter().filter(|(name, _)| is_kept(name)).cloned().collect(),
+            xattrs: entry.xattrs.iter().filter(|(name, _)| crate::xattr::is_kept(name)).cloned().collect(),
             mtime: Some(TimeSpec::new(entry.mtime.0, entry.mtime.1)),
         }
     }
@@ -78,12 +78,4 @@ impl Attributes {
         }
         Ok(())
     }
-}
-
-/// What an image may say of its files: capabilities, and whatever programs note on them. Not the
-/// overlay's own attributes, by which a layer could make one file look like another, nor labels
-/// of somebody else's security policy.
-fn is_kept(name: &OsStr) -> bool {
-    let name = name.as_bytes();
-    name == b"security.capability" || (name.starts_with(b"user.") && !name.starts_with(b"user.overlay."))
 }

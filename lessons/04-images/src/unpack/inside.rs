@@ -8,8 +8,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2};
-use nix::sys::stat::{Mode, fstatat, mkdirat};
+use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::sys::stat::{Mode, fstat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::{Trouble, proc_path};
@@ -55,22 +55,21 @@ impl Inside {
     // ANCHOR: inside
     /// The folder at this path, if there is one. Links on the way are followed, inside.
     pub(super) fn find_folder(&self, path: &Path) -> nix::Result<OwnedFd> {
-        self.resolve(path, OFlag::empty())
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        // Lesson 2's: `/` and `..`, also those of symbolic links, mean this root, as after a chroot.
+        let found = rootfs::inside::open(&self.root, path)?;
+        match fstat(&found)?.st_mode & libc::S_IFMT {
+            libc::S_IFDIR => Ok(found),
+            _ => Err(nix::Error::ENOTDIR),
+        }
     }
 
     /// The same, but a link in the last place is not followed.
     pub(super) fn find_folder_itself(&self, path: &Path) -> nix::Result<OwnedFd> {
-        self.resolve(path, OFlag::O_NOFOLLOW)
-    }
-
-    fn resolve(&self, path: &Path, flags: OFlag) -> nix::Result<OwnedFd> {
-        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        // IN_ROOT: `/` and `..`, also those of symbolic links, mean this root, as after a chroot.
-        // NO_MAGICLINKS: a link such as /proc/self/fd/3 would lead anywhere; none is a layer's.
-        let how = OpenHow::new()
-            .flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | flags)
-            .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-        openat2(&self.root, path, how)
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return self.find_folder(path);
+        };
+        open_folder_itself(&self.find_folder(parent)?, name)
     }
     // ANCHOR_END: inside
 
@@ -101,8 +100,7 @@ impl Inside {
             not_too_deep(parent)?;
             mkdirat(parent, name, Mode::S_IRWXU)?;
         }
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let folder = openat(parent, name, flags, Mode::empty())?;
+        let folder = open_folder_itself(parent, name)?;
         if was != Was::Folder {
             // By chmod, since mkdir's mode is subject to our umask.
             fs::set_permissions(proc_path(&folder), fs::Permissions::from_mode(0o755))?;
@@ -153,6 +151,11 @@ pub(super) fn kind_of(parent: &OwnedFd, name: &OsStr) -> nix::Result<Option<u32>
 /// What has this name, itself: not what a link leads to, and not a device opened.
 pub(super) fn open_itself(parent: &OwnedFd, name: &OsStr) -> nix::Result<OwnedFd> {
     openat(parent, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())
+}
+
+fn open_folder_itself(parent: &OwnedFd, name: &OsStr) -> nix::Result<OwnedFd> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    openat(parent, name, flags, Mode::empty())
 }
 
 /// Paths in an archive are bounded, but each may begin at a link that leads far down already.
