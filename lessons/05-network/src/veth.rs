@@ -53,10 +53,11 @@ pub fn attach(netns: BorrowedFd<'_>, interface: &Interface) -> Result<()> {
     })
 }
 
-/// Sets `lo` up: all that a container without a network has, and needs to talk to itself.
-pub fn lo_up(netns: BorrowedFd<'_>) -> Result<()> {
-    let mut inside = visit(netns, Netlink::open)?;
-    step("set interface up", "lo", || inside.send(vec![link::up(link::LOOPBACK)]))
+/// Sets `lo` up in the calling thread's own network namespace: all that a container without a
+/// network has, and needs to talk to itself.
+pub fn lo_up() -> Result<()> {
+    let mut here = Netlink::open()?;
+    step("set interface up", "lo", || here.send(vec![link::up(link::LOOPBACK)]))
 }
 
 /// Makes the pair, each end where it belongs, and gives the name of the host's end.

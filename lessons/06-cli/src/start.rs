@@ -91,6 +91,9 @@ impl Container {
                 cgroup.enter()?;
                 own_namespace()?;
                 set_hostname(&self.hostname)?;
+                if self.network == Network::Own(vec![]) {
+                    network::lo_up()?;
+                }
                 self.rootfs.enter()?; // lesson 2
                 make_working_directory(&self.program.command.directory)?;
                 self.program.run(&inner, self.init)
@@ -113,10 +116,10 @@ impl Container {
 
     fn connect(&self, pid: i32) -> Result<()> {
         let Network::Own(interfaces) = &self.network else { return Ok(()) };
-        let netns = network::namespace::of_process(pid)?;
         if interfaces.is_empty() {
-            return network::lo_up(netns.as_fd());
+            return Ok(());
         }
+        let netns = network::namespace::of_process(pid)?;
         interfaces.iter().try_for_each(|interface| network::attach(netns.as_fd(), interface))
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use lifecycle::log::{LogReader, Stream, Wanted};
-use lifecycle::record::{Process, Record};
+use lifecycle::record::{Process, Record, Status};
 
 use super::{Config, Tool};
 
@@ -38,7 +38,7 @@ impl Tool {
         let mut log = LogReader::open(&self.records.folder(&record.id).join("log.json"), Wanted::default())?;
         loop {
             // Asked before reading: what was said up to the end is still read after it.
-            let goes_on = follow && alive(&self.records.load(&record.id)?).is_some();
+            let goes_on = follow && self.goes_on(&record.id)?;
             while let Some(entry) = log.next_entry()? {
                 match entry.stream {
                     Stream::Stdout => print!("{}", entry.log),
@@ -49,6 +49,22 @@ impl Tool {
                 return Ok(0);
             }
             sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Whether more may be said. Its monitor writes the end down a moment after it; one that was
+    /// killed never does.
+    fn goes_on(&self, id: &str) -> Result<bool> {
+        let start = Instant::now();
+        loop {
+            let record = self.records.load(id)?;
+            if record.state.status != Status::Running || start.elapsed() > Duration::from_secs(1) {
+                return Ok(false);
+            }
+            if alive(&record).is_some() {
+                return Ok(true);
+            }
+            sleep(Duration::from_millis(10));
         }
     }
 

@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::process::CommandExt;
 use std::process::{Command as Spawn, Stdio as SpawnStdio};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -13,10 +12,10 @@ use ipnet::Ipv4Net;
 use lifecycle::log::LogWriter;
 use lifecycle::pty::Size;
 use lifecycle::record::{Record, Status, now};
-use lifecycle::stdio::Stdio;
+use lifecycle::stdio::{Ends, Stdio};
 use lifecycle::terminal::{RawMode, size};
-use lifecycle::{Client, Container, Network, Program, Running, Streams, start_in};
-use namespaces::{Command, in_user_namespace};
+use lifecycle::{Client, Container, Network, Program, Streams, start_in};
+use namespaces::{Child, Command, in_user_namespace};
 use network::{Addresses, Bridge, Interface, bridge, forwarding, nat, subnet};
 use rootfs::{Mount, Privileges, Rootfs, default_mounts, mask};
 
@@ -43,7 +42,7 @@ impl Tool {
         self.become_root()?;
         let mut monitor = Spawn::new("/proc/self/exe");
         monitor.arg("monitor").arg(&self.root).arg(id);
-        monitor.stdin(SpawnStdio::null()).stdout(SpawnStdio::piped()).process_group(0);
+        monitor.stdin(SpawnStdio::null()).stdout(SpawnStdio::piped());
         let mut monitor = monitor.spawn().context("starting the monitor")?;
         // It closes its output when the program runs, or says there why it doesn't.
         let mut said = String::new();
@@ -96,7 +95,8 @@ impl Tool {
             self.records.save(&record)?;
             started()?;
             let log = LogWriter::open(&folder.join("log.json"))?;
-            let code = serve(running, Some(log), foreground, record.config.interactive)?;
+            let code = serve(&running.child, running.ends, Some(log), foreground, record.config.interactive)?;
+            running.cgroup.remove()?;
             Ok(code)
         });
         self.release(id, &network)?;
@@ -122,7 +122,7 @@ impl Tool {
         program.command.args = command;
         program.stdio = stdio(interactive, tty);
         let running = start_in(process, (PARENT, &record.id), &program)?;
-        serve(running, None, true, interactive)
+        serve(&running.child, running.ends, None, true, interactive)
     }
 
     fn overlay(&self, record: &Record<Config>) -> Result<Overlay> {
@@ -238,8 +238,14 @@ fn stdio(input: bool, tty: bool) -> Stdio {
 }
 
 /// Between the program, its log and this program's own terminal, until it ends.
-fn serve(running: Running, log: Option<LogWriter>, foreground: bool, interactive: bool) -> Result<i32> {
-    let mut streams = Streams::new(running.ends, log, true);
+fn serve(
+    child: &Child,
+    ends: Ends,
+    log: Option<LogWriter>,
+    foreground: bool,
+    interactive: bool,
+) -> Result<i32> {
+    let mut streams = Streams::new(ends, log, true);
     let own = |fd: &dyn AsFd| -> io::Result<OwnedFd> { fd.as_fd().try_clone_to_owned() };
     let mut raw = None;
     if foreground {
@@ -251,13 +257,12 @@ fn serve(running: Running, log: Option<LogWriter>, foreground: bool, interactive
         streams.attach(Client::on_terminal(None, own(&io::stderr())?, [false, true]), &[]);
     }
     let status = loop {
-        if streams.turn(&[running.child.as_fd()], None)? == [true] {
-            break running.child.wait()?;
+        if streams.turn(&[child.as_fd()], None)? == [true] {
+            break child.wait()?;
         }
     };
     streams.finish()?;
     drop(raw);
     io::stdout().flush()?;
-    running.cgroup.remove()?;
     Ok(status.code())
 }
