@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::detach::Keys;
 use super::failure::{Failure, Outcome};
+use super::options::console_size;
 use super::parse;
 use super::run::check_terminal;
 use super::session::{End, Joined, Session};
@@ -81,6 +82,7 @@ pub async fn run(client: &Client, args: Args) -> Outcome {
         attach_stdout: Some(!args.detach),
         attach_stderr: Some(!args.detach),
         tty: Some(args.tty),
+        console_size: console_size(args.tty),
         env: Some(parse::env::collect(&args.env, &args.env_file)?),
         cmd: Some(command.to_vec()),
         privileged: Some(args.privileged),
@@ -91,7 +93,7 @@ pub async fn run(client: &Client, args: Args) -> Outcome {
     let path = Path::new("/containers").name(&container).end("/exec");
     let created: Created = client.post(path, &body).await?;
     let exec = Path::new("/exec").name(&created.id);
-    let start = json!({ "Detach": args.detach, "Tty": args.tty });
+    let start = json!({ "Detach": args.detach, "Tty": args.tty, "ConsoleSize": console_size(args.tty) });
     if args.detach {
         client.act_with(exec.end("/start"), &start).await?;
         return Ok(0);

@@ -7,6 +7,7 @@ use clap::{ArgAction, Args, ValueEnum};
 
 use super::failure::Failure;
 use super::parse::{self, volume::Volume};
+use super::session;
 
 /// When to pull the image before creating.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -160,6 +161,8 @@ impl Options {
             auto_remove: Some(self.rm),
             readonly_rootfs: Some(self.read_only),
             network_mode: Some(network.clone()),
+            // A resize after the start may come when the program has drawn already.
+            console_size: console_size(self.tty),
             ..HostConfig::default()
         };
         Ok(ContainerCreateBody {
@@ -188,6 +191,12 @@ impl Options {
             ..ContainerCreateBody::default()
         })
     }
+}
+
+/// The size that a program's terminal has from its beginning: rows and columns.
+pub fn console_size(tty: bool) -> Option<Vec<usize>> {
+    let (rows, columns) = session::size().filter(|_| tty)?;
+    Some(vec![rows.into(), columns.into()])
 }
 
 fn swap(text: &str) -> Result<i64, String> {

@@ -105,17 +105,24 @@ impl Progress {
             let bar = self.layers.entry(id.clone()).or_insert_with(|| bars.add(bar(id)));
             bar.set_message(status.to_owned());
             if let Some((Some(current), total)) = detail {
+                bar.set_style(style("{prefix}: {msg:13} [{bar:40}] {decimal_bytes}/{decimal_total_bytes}"));
                 bar.set_length(total.unwrap_or(current).max(1));
                 bar.set_position(current);
+            } else {
+                bar.set_style(style("{prefix}: {msg}"));
             }
-            if status.ends_with("complete") || status == "Already exists" {
-                bar.set_position(bar.length().unwrap_or(1));
+            if matches!(status, "Pull complete" | "Already exists") {
                 bar.abandon();
             }
             return Ok(());
         }
         if matches!(detail, Some((Some(_), _))) {
             return Ok(()); // without a terminal only what is new, not how far it is
+        }
+        if !self.layers.is_empty() {
+            // The layers are done; what follows belongs below them.
+            self.layers.values().for_each(ProgressBar::abandon);
+            (self.bars, self.layers) = (None, HashMap::new());
         }
         let text = match &event.id {
             Some(id) => format!("{id}: {status}"),
@@ -133,9 +140,12 @@ impl Progress {
 }
 
 fn bar(id: &str) -> ProgressBar {
-    let template = "{prefix}: {msg:20} [{bar:30}] {bytes}/{total_bytes}";
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(1).with_style(style.progress_chars("=> ")).with_prefix(id.to_owned())
+    ProgressBar::new(1).with_style(style("{prefix}: {msg}")).with_prefix(id.to_owned())
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template);
+    style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
 }
 
 #[cfg(test)]

@@ -200,9 +200,13 @@ async fn follow_size(client: &Client, target: &str, tty: bool) -> Failure {
     pending().await
 }
 
+/// The size of our terminal, where there is one: rows and columns.
+pub fn size() -> Option<(u16, u16)> {
+    terminal::size(io::stdout()).or_else(|| terminal::size(io::stdin()))
+}
+
 async fn resize(client: &Client, target: &str) -> bool {
-    let size = terminal::size(io::stdout()).or_else(|| terminal::size(io::stdin()));
-    let Some((rows, columns)) = size else { return true };
+    let Some((rows, columns)) = size() else { return true };
     let path = Path::new(target).end("/resize").query("h", rows).query("w", columns);
     client.act(path).await.is_ok()
 }
