@@ -1,11 +1,13 @@
 //! `canoa system info|stop|reset`: the engine itself.
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::time::Duration;
 
 use clap::{Args as ClapArgs, Subcommand};
 
 use super::failure::{Failure, Outcome};
 use super::{info, output};
+use crate::client::autostart::{PATIENCE, until_gone};
 use crate::client::{Client, Endpoint, Error, Path};
 
 /// The commands about the engine.
@@ -42,7 +44,7 @@ pub async fn stop(endpoint: Endpoint) -> Outcome {
     client.act(Path::new("/canoa/stop")).await.map_err(foreign)?;
     let endpoint = client.endpoint().clone();
     drop(client);
-    crate::client::autostart::until_gone(endpoint).await?;
+    until_gone(endpoint, PATIENCE).await?;
     Ok(0)
 }
 
@@ -54,7 +56,9 @@ pub async fn reset(client: &Client, args: ResetArgs) -> Outcome {
     if !args.force && !agreed()? {
         return Err(Failure::new("system reset: nothing was removed; -f does it without asking"));
     }
-    client.act(Path::new("/canoa/reset")).await.map_err(foreign)?;
+    client.act(Path::new("/canoa/stop").flag("reset", true)).await.map_err(foreign)?;
+    // It stops the containers, removes everything, and ends.
+    until_gone(client.endpoint().clone(), Duration::from_secs(300)).await?;
     Ok(0)
 }
 

@@ -19,8 +19,8 @@ use super::http::{Client, Greeting};
 use super::path::Path;
 use crate::{build_id, paths};
 
-/// How long a daemon may take to go when it is to be replaced.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a daemon may take to end when it was asked to.
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Connects; our own daemon is started, or replaced by this build, where that is due.
 ///
@@ -89,16 +89,16 @@ async fn replace(client: Client) -> Result<()> {
     let endpoint = client.endpoint().clone();
     client.act(Path::new("/canoa/stop").query("reason", "replace")).await?;
     drop(client);
-    until_gone(endpoint).await
+    until_gone(endpoint, PATIENCE).await
 }
 
 /// Waits until a daemon that was asked to go no longer listens.
 ///
 /// # Errors
-/// It is still there after ten seconds.
-pub async fn until_gone(endpoint: Endpoint) -> Result<()> {
+/// It is still there when `patience` is at its end.
+pub async fn until_gone(endpoint: Endpoint, patience: Duration) -> Result<()> {
     let begin = Instant::now();
-    while begin.elapsed() < PATIENCE {
+    while begin.elapsed() < patience {
         match Client::connect(endpoint.clone()).await {
             Err(Error::Connect { absent: true, .. }) => return Ok(()),
             _ => tokio::time::sleep(Duration::from_millis(5)).await,
