@@ -4,10 +4,13 @@
 //! data flows through them.
 #![allow(dead_code)]
 
+mod api;
 mod build_id;
 mod bundle;
 mod cli;
 mod client;
+mod daemon;
+mod engine;
 mod monitor;
 mod paths;
 
@@ -19,10 +22,7 @@ fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1).filter_map(|word| word.into_string().ok());
     match words.next().as_deref() {
         Some("monitor") => monitor::main(words),
-        Some("daemon") => {
-            eprintln!("canoa: not built in yet");
-            ExitCode::FAILURE
-        }
+        Some("daemon") => daemon::main(),
         _ => cli::main(),
     }
 }

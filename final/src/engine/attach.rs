@@ -23,7 +23,7 @@ pub struct Attachment {
     /// The bytes.
     pub stream: UnixStream,
     /// Takes the place in the waiting room back when the client leaves before the start.
-    _place: Option<Place>,
+    pub place: Option<Place>,
 }
 
 /// Those who attached to a container that doesn't run yet.
@@ -40,8 +40,9 @@ struct Room {
     seats: Vec<(u64, Streams, StdStream)>,
 }
 
+/// A place among those who wait: given back when it is dropped.
 #[derive(Debug)]
-struct Place {
+pub struct Place {
     container: Arc<Container>,
     number: u64,
 }
@@ -79,11 +80,11 @@ pub async fn attach(engine: &Engine, container: &Arc<Container>, streams: Stream
     let _gate = container.waiting.gate.lock().await;
     if container.is_running() {
         let stream = monitor::attach(&engine.socket(&container.id), streams).await?;
-        return Ok(Attachment { stream, _place: None });
+        return Ok(Attachment { stream, place: None });
     }
     let (ours, theirs) = pair()?;
     let number = container.waiting.add(streams, theirs);
-    Ok(Attachment { stream: ours, _place: Some(Place { container: container.clone(), number }) })
+    Ok(Attachment { stream: ours, place: Some(Place { container: container.clone(), number }) })
 }
 
 /// A socket pair: one end to relay, one for a monitor.

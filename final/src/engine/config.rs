@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use bollard_stubs::models::{ContainerCreateBody, HostConfig};
+use images::config::Run;
 use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Result};
@@ -75,35 +76,9 @@ impl Config {
     }
 }
 
-/// What an image says of the containers made of it. The field names are the image specification's.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct ImageConfig {
-    /// As whom.
-    pub user: Option<String>,
-    /// Ports that its program listens on: `80/tcp`.
-    pub exposed_ports: Option<BTreeMap<String, serde_json::Value>>,
-    /// `NAME=value`.
-    pub env: Option<Vec<String>>,
-    /// What comes before the command.
-    pub entrypoint: Option<Vec<String>>,
-    /// The command, if none is given.
-    pub cmd: Option<Vec<String>>,
-    /// Places that want a volume of their own.
-    pub volumes: Option<BTreeMap<String, serde_json::Value>>,
-    /// Where the command begins.
-    pub working_dir: Option<String>,
-    /// Labels.
-    pub labels: Option<BTreeMap<String, String>>,
-    /// The signal with which it likes to be stopped.
-    pub stop_signal: Option<String>,
-    /// The shell of Dockerfile's shell form.
-    pub shell: Option<Vec<String>>,
-}
-
 /// Fills in what the image says wherever the body says nothing (as dockerd does: a given entry
 /// point also puts the image's command aside).
-pub fn merge(body: &mut ContainerCreateBody, image: &ImageConfig) -> Result<()> {
+pub fn merge(body: &mut ContainerCreateBody, image: &Run) -> Result<()> {
     let given = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
     if !given(&body.entrypoint) {
         if !given(&body.cmd) {
@@ -115,16 +90,16 @@ pub fn merge(body: &mut ContainerCreateBody, image: &ImageConfig) -> Result<()> 
         body.entrypoint = None;
     }
     if body.user.as_deref().unwrap_or_default().is_empty() {
-        body.user = image.user.clone();
+        body.user = Some(image.user.clone());
     }
     if body.working_dir.as_deref().unwrap_or_default().is_empty() {
-        body.working_dir = image.working_dir.clone();
+        body.working_dir = Some(image.working_dir.clone());
     }
     if body.stop_signal.is_none() {
         body.stop_signal = image.stop_signal.clone();
     }
-    body.env = Some(environment(image.env.iter().flatten(), body.env.iter().flatten()));
-    let mut labels: HashMap<String, String> = image.labels.clone().unwrap_or_default().into_iter().collect();
+    body.env = Some(environment(image.env.iter(), body.env.iter().flatten()));
+    let mut labels: HashMap<String, String> = image.labels.clone().into_iter().collect();
     labels.extend(body.labels.take().unwrap_or_default());
     body.labels = Some(labels);
     add_keys(&mut body.exposed_ports, &image.exposed_ports);
@@ -153,9 +128,9 @@ fn environment<'a>(
     all
 }
 
-fn add_keys(list: &mut Option<Vec<String>>, more: &Option<BTreeMap<String, serde_json::Value>>) {
+fn add_keys(list: &mut Option<Vec<String>>, more: &BTreeMap<String, serde_json::Value>) {
     let list = list.get_or_insert_default();
-    list.extend(more.iter().flatten().map(|(key, _)| key.clone()));
+    list.extend(more.keys().cloned());
     list.sort();
     list.dedup();
 }
@@ -168,12 +143,12 @@ mod tests {
         Some(text.split_whitespace().map(str::to_owned).collect())
     }
 
-    fn image() -> ImageConfig {
-        ImageConfig {
+    fn image() -> Run {
+        Run {
             entrypoint: words("entry point"),
             cmd: words("image command"),
-            env: words("PATH=/bin A=image"),
-            ..ImageConfig::default()
+            env: vec!["PATH=/bin".to_owned(), "A=image".to_owned()],
+            ..Run::default()
         }
     }
 
@@ -195,7 +170,7 @@ mod tests {
     #[test]
     fn nothing_to_run_is_an_error_at_once() {
         let mut body = ContainerCreateBody::default();
-        let error = merge(&mut body, &ImageConfig::default()).unwrap_err();
+        let error = merge(&mut body, &Run::default()).unwrap_err();
         assert_eq!(error.message, "no command specified");
     }
 

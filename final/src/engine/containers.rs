@@ -156,6 +156,15 @@ impl Containers {
         Ok(named[position].1.clone())
     }
 
+    /// Whether a new container may have this name, before anything is made for it.
+    pub fn check_free(&self, name: &str) -> Result<()> {
+        names::check("container", name)?;
+        match self.lock().values().find(|one| one.with(|record| record.name == name)) {
+            Some(other) => Err(name_taken(name, &other.id)),
+            None => Ok(()),
+        }
+    }
+
     /// Makes a container: its folder and record, no process. `name` is reserved in the same step;
     /// without one it gets a name of ours.
     pub fn create(&self, name: Option<&str>, config: Config) -> Result<Arc<Container>> {

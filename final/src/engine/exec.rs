@@ -135,7 +135,11 @@ pub fn claim(exec: &Exec) -> Result<()> {
 
 /// Starts a claimed exec; returns when its program runs. `client` is its streams, if anybody is
 /// there.
-pub async fn start(engine: &Arc<Engine>, exec: &Arc<Exec>, client: Option<(Streams, StdStream)>) -> Result<()> {
+pub async fn start(
+    engine: &Arc<Engine>,
+    exec: &Arc<Exec>,
+    client: Option<(Streams, StdStream)>,
+) -> Result<()> {
     match run(engine, exec, client).await {
         Ok(monitor) => {
             engine.events.container("exec_start", &exec.container);
@@ -190,7 +194,8 @@ async fn run(
                 126 => format!("permission denied ({message})"),
                 _ => message,
             };
-            let message = format!("exec failed: unable to start container process: exec: \"{program}\": {why}");
+            let message =
+                format!("exec failed: unable to start container process: exec: \"{program}\": {why}");
             let kind = if matches!(code, 126 | 127) { Kind::Invalid } else { Kind::Internal };
             Err((code, Error { kind, message }))
         }

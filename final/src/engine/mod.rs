@@ -6,6 +6,7 @@
 pub mod attach;
 pub mod config;
 pub mod containers;
+pub mod create;
 pub mod error;
 pub mod events;
 pub mod exec;
@@ -14,6 +15,7 @@ pub mod images;
 pub mod monitor;
 pub mod names;
 pub mod networks;
+pub mod options;
 pub mod processes;
 pub mod reconcile;
 pub mod spec;

@@ -32,7 +32,9 @@ pub fn top(init: Process) -> Result<Top> {
     let booted = boot_time();
     let mut rows = Vec::new();
     for entry in fs::read_dir("/proc").map_err(failed)?.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
         // A process may end while it is looked at: then it isn't there.
         if namespace(pid).is_ok_and(|other| other == own)
             && let Some(row) = row(&entry.path(), pid, ticks, booted)

@@ -10,7 +10,7 @@ use lifecycle::record::{Process, Status, now};
 use super::Engine;
 use super::containers::Container;
 use super::error::{Error, Kind, Result, blocking};
-use super::monitor::{Events, Monitor};
+use super::monitor::Monitor;
 use super::{files, spec, stop};
 use crate::bundle::{Event, Exited};
 
@@ -36,14 +36,14 @@ pub async fn start(engine: &Arc<Engine>, container: &Arc<Container>) -> Result<(
     // Who attaches from now on waits until it runs, and is then put through to its monitor.
     let gate = container.waiting.gate.lock().await;
     match run(engine, container).await {
-        Ok((process, events)) => {
+        Ok((process, monitor)) => {
             let (engine, container) = (engine.clone(), container.clone());
             container.tell(|life| (life.running, life.cleaning) = (true, true));
             // First this, then its end: a program may have ended before we get here.
             let saved = save_started(&engine, &container, process).await;
             drop(gate);
             engine.events.container("start", &container);
-            tokio::spawn(follow(engine, container, process, events));
+            tokio::spawn(follow(engine, container, process, monitor));
             saved
         }
         Err(failure) => {
@@ -66,7 +66,7 @@ impl From<Error> for Failure {
     }
 }
 
-async fn run(engine: &Arc<Engine>, container: &Arc<Container>) -> Result<(Process, Events), Failure> {
+async fn run(engine: &Arc<Engine>, container: &Arc<Container>) -> Result<(Process, Monitor), Failure> {
     engine.networks.connect(engine, container).await?;
     let mut monitor = {
         let (engine, container) = (engine.clone(), container.clone());
@@ -79,7 +79,7 @@ async fn run(engine: &Arc<Engine>, container: &Arc<Container>) -> Result<(Proces
         .await?
     };
     match monitor.next().await {
-        Some(Event::Started { pid, start_time }) => Ok((Process { pid, start_time }, monitor.split().0)),
+        Some(Event::Started { pid, start_time }) => Ok((Process { pid, start_time }, monitor)),
         Some(Event::Failed { message, code }) => {
             let command = container.with(|record| record.config.command());
             // It cleans up and ends.
@@ -176,9 +176,9 @@ pub async fn change(
 }
 
 /// Follows a running container to its end: its exit is made known first, cleaning up comes after.
-pub async fn follow(engine: Arc<Engine>, container: Arc<Container>, process: Process, mut events: Events) {
+pub async fn follow(engine: Arc<Engine>, container: Arc<Container>, process: Process, mut monitor: Monitor) {
     let exited = loop {
-        match events.next().await {
+        match monitor.next().await {
             Some(Event::Exited(exited)) => break exited,
             Some(_) => {}
             None => break unwatched_exit(&container, process).await,
@@ -186,7 +186,7 @@ pub async fn follow(engine: Arc<Engine>, container: Arc<Container>, process: Pro
     };
     ended(&engine, &container, exited).await;
     // The end of the connection is the end of the monitor: all is cleaned up then.
-    while events.next().await.is_some() {}
+    while monitor.next().await.is_some() {}
     after_cleaning(&engine, &container).await;
 }
 

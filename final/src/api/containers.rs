@@ -1,0 +1,233 @@
+//! `/containers`: what exists, and what may happen to it.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::{delete, get, post};
+use axum::{Extension, Json, Router};
+use futures_util::stream;
+use hyper::upgrade::OnUpgrade;
+use serde_json::{Value, json};
+
+use super::error::{ApiError, Result};
+use super::query::Params;
+use super::{App, NO_CONTENT, Version, body, export, hijack, inspect, logs, summary, to_the_end};
+use crate::bundle::Streams;
+use crate::engine::containers::Container;
+use crate::engine::error::{Error, blocking};
+use crate::engine::stop::Condition;
+use crate::engine::{attach, create, monitor, processes, start, stop, volumes};
+
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/containers/json", get(list))
+        .route("/containers/create", post(create_one))
+        .route("/containers/prune", post(prune))
+        .route("/containers/{name}", delete(remove))
+        .route("/containers/{name}/json", get(inspect_one))
+        .route("/containers/{name}/start", post(start_one))
+        .route("/containers/{name}/stop", post(stop_one))
+        .route("/containers/{name}/restart", post(restart))
+        .route("/containers/{name}/kill", post(kill))
+        .route("/containers/{name}/wait", post(wait))
+        .route("/containers/{name}/rename", post(rename))
+        .route("/containers/{name}/resize", post(resize))
+        .route("/containers/{name}/attach", post(attach_to))
+        .route("/containers/{name}/logs", get(logs::logs))
+        .route("/containers/{name}/top", get(top))
+        .route("/containers/{name}/export", get(export::export))
+}
+
+async fn list(State(app): State<App>, params: Params) -> Result {
+    let wanted = summary::Wanted::new(&params)?;
+    let engine = app.engine.clone();
+    // Sizes are read from the disk.
+    let list = blocking(move || summary::list(&engine, &wanted)).await?;
+    Ok(Json(list).into_response())
+}
+
+async fn create_one(State(app): State<App>, params: Params, bytes: Bytes) -> Result {
+    let body = body::parse_create(&bytes)?;
+    let name = params.text("name").map(|name| name.strip_prefix('/').unwrap_or(name).to_owned());
+    let container = to_the_end(async move { create::create(&app.engine, name, body).await }).await?;
+    let answer = json!({ "Id": container.id, "Warnings": [] });
+    Ok((StatusCode::CREATED, Json(answer)).into_response())
+}
+
+async fn inspect_one(State(app): State<App>, Path(name): Path<String>, params: Params) -> Result {
+    let container = app.engine.containers.find(&name)?;
+    let size = params.flag("size");
+    let answer = blocking(move || Ok(inspect::inspect(&app.engine, &container, size))).await?;
+    Ok(Json(answer).into_response())
+}
+
+async fn start_one(State(app): State<App>, Path(name): Path<String>) -> Result {
+    let container = app.engine.containers.find(&name)?;
+    to_the_end(async move { start::start(&app.engine, &container).await }).await?;
+    Ok(NO_CONTENT.into_response())
+}
+
+async fn stop_one(State(app): State<App>, Path(name): Path<String>, params: Params) -> Result {
+    let container = app.engine.containers.find(&name)?;
+    let (signal, seconds) = (params.text("signal").map(str::to_owned), params.number("t")?);
+    to_the_end(async move { stop::stop(&app.engine, &container, signal.as_deref(), seconds).await }).await?;
+    Ok(NO_CONTENT.into_response())
+}
+
+async fn restart(State(app): State<App>, Path(name): Path<String>, params: Params) -> Result {
+    let container = app.engine.containers.find(&name)?;
+    let (signal, seconds) = (params.text("signal").map(str::to_owned), params.number("t")?);
+    to_the_end(async move { stop::restart(&app.engine, &container, signal.as_deref(), seconds).await })
+        .await?;
+    Ok(NO_CONTENT.into_response())
+}
+
+async fn kill(State(app): State<App>, Path(name): Path<String>, params: Params) -> Result {
+    let container = app.engine.containers.find(&name)?;
+    let signal = stop::parse_signal(params.text("signal").unwrap_or("KILL"))?;
+    to_the_end(async move { stop::kill(&app.engine, &container, signal).await }).await?;
+    Ok(NO_CONTENT.into_response())
+}
+
+/// The head of the answer goes out at once: by it the client knows that its waiting has begun. The
+/// body comes at the end.
+async fn wait(State(app): State<App>, Path(name): Path<String>, params: Params) -> Result {
+    let condition = match params.text("condition") {
+        None | Some("not-running") => Condition::NotRunning,
+        Some("next-exit") => Condition::NextExit,
+        Some("removed") => Condition::Removed,
+        Some(other) => return Err(Error::invalid(format!("invalid condition: {other:?}")).into()),
+    };
+    let container = app.engine.containers.find(&name)?;
+    let waiting = stop::wait(&container, condition);
+    let text = stream::once(async move {
+        let (code, error) = waiting.await;
+        let mut answer = json!({ "StatusCode": code });
+        if !error.is_empty() {
+            answer["Error"] = json!({ "Message": error });
+        }
+        Ok::<_, std::io::Error>(format!("{answer}\n"))
+    });
+    Ok(([(header::CONTENT_TYPE, "application/json")], Body::from_stream(text)).into_response())
+}
+
+async fn rename(State(app): State<App>, Path(name): Path<String>, params: Params) -> Result {
+    let container = app.engine.containers.find(&name)?;
+    let new = params.text("name").unwrap_or_default().to_owned();
+    to_the_end(async move { stop::rename(&app.engine, &container, &new).await }).await?;
+    Ok(NO_CONTENT.into_response())
+}
+
+/// Rows and columns of a resize.
+pub fn size(params: &Params) -> Result<(u16, u16), ApiError> {
+    let number = |name: &str| {
+        let number: Option<u16> = params.number(name)?;
+        number.ok_or_else(|| Error::invalid(format!("{name} is missing")))
+    };
+    Ok((number("h")?, number("w")?))
+}
+
+async fn resize(State(app): State<App>, Path(name): Path<String>, params: Params) -> Result {
+    let container = app.engine.containers.find(&name)?;
+    let (rows, columns) = size(&params)?;
+    container.process()?;
+    monitor::resize(&app.engine.socket(&container.id), rows, columns).await?;
+    Ok(StatusCode::OK.into_response())
+}
+
+async fn attach_to(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    Extension(version): Extension<Version>,
+    params: Params,
+    mut request: Request,
+) -> Result {
+    let container = app.engine.containers.find(&name)?;
+    let tty = container.with(|record| record.config.tty());
+    let stream = params.flag("stream");
+    let streams = Streams {
+        stdin: stream
+            && params.flag("stdin")
+            && container.with(|record| record.config.body.open_stdin == Some(true)),
+        stdout: stream && params.flag("stdout"),
+        stderr: stream && params.flag("stderr"),
+    };
+    // What was said before, if the client wants it (`logs=1`), comes first.
+    let past = if params.flag("logs") { logs::past(&container, &params).await? } else { Vec::new() };
+    let upgrade = request.extensions_mut().remove::<OnUpgrade>();
+    app.engine.events.container("attach", &container);
+    let (engine, container) = (app.engine.clone(), container.clone());
+    let attached = attach::attach(&engine, &container, streams).await?;
+    match upgrade.filter(|_| hijack::wanted(request.headers())) {
+        Some(upgrade) => {
+            tokio::spawn(async move {
+                let Some(mut client) = hijack::connection(upgrade).await else { return };
+                if tokio::io::AsyncWriteExt::write_all(&mut client, &past).await.is_err() {
+                    return;
+                }
+                if stream {
+                    let attach::Attachment { stream, place } = attached;
+                    hijack::relay(client, stream).await;
+                    drop(place);
+                }
+            });
+            Ok(hijack::upgraded(tty, version))
+        }
+        None => {
+            let kind = hijack::content_type(tty, version);
+            Ok(([(header::CONTENT_TYPE, kind)], hijack::body(attached.stream)).into_response())
+        }
+    }
+}
+
+async fn top(State(app): State<App>, Path(name): Path<String>, params: Params) -> Result {
+    let container = app.engine.containers.find(&name)?;
+    if let Some(arguments) = params.text("ps_args").filter(|arguments| !matches!(*arguments, "-ef" | "ef")) {
+        return Err(Error::unsupported(format!("columns of your own (ps {arguments})")).into());
+    }
+    let process = container.process()?;
+    let top = blocking(move || processes::top(process)).await?;
+    Ok(Json(json!({ "Titles": top.titles, "Processes": top.rows })).into_response())
+}
+
+async fn remove(State(app): State<App>, Path(name): Path<String>, params: Params) -> Result {
+    let container = app.engine.containers.find(&name)?;
+    if params.flag("link") {
+        return Err(Error::unsupported("rm --link").into());
+    }
+    let (force, volumes) = (params.flag("force"), params.flag("v"));
+    to_the_end(async move { stop::remove(&app.engine, &container, force, volumes).await }).await?;
+    Ok(NO_CONTENT.into_response())
+}
+
+async fn prune(State(app): State<App>, params: Params) -> Result {
+    let filters = params.filters(&["label", "label!", "until"])?;
+    if filters.get("until").is_some() || filters.get("label!").is_some() {
+        return Err(Error::unsupported("prune with the filters until and label!").into());
+    }
+    let fits = |container: &Arc<Container>| {
+        !container.is_running()
+            && container.with(|record| {
+                let labels = record.config.body.labels.as_ref();
+                filters.labels(|name| labels?.get(name).map(String::as_str))
+            })
+    };
+    let mut deleted: Vec<Value> = Vec::new();
+    for container in app.engine.containers.all().into_iter().filter(fits) {
+        let (engine, id) = (app.engine.clone(), container.id.clone());
+        // One that was started in this moment stays; that is no error.
+        if to_the_end(async move { stop::remove(&engine, &container, false, false).await }).await.is_ok() {
+            deleted.push(id.into());
+        }
+    }
+    let deleted = if deleted.is_empty() { Value::Null } else { deleted.into() };
+    Ok(Json(json!({ "ContainersDeleted": deleted, "SpaceReclaimed": 0 })).into_response())
+}
+
+/// Which containers use a volume: for its tables.
+pub fn volume_users(app: &App, name: &str) -> usize {
+    volumes::users(&app.engine, name).len()
+}

@@ -1,0 +1,389 @@
+//! `GET /containers/{id}/json`: everything there is to know of a container.
+//!
+//! Structs of our own, because clients read fields that are gone from newer descriptions of the API
+//! (`NetworkSettings.IPAddress`), and because dockerd writes a null where others leave a field out.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use lifecycle::record::{Record, Status};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::times::NEVER;
+use crate::engine::Engine;
+use crate::engine::config::{Config, MountPoint};
+use crate::engine::containers::Container;
+use crate::engine::files::hostname;
+use crate::engine::networks::Endpoint;
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Inspect {
+    id: String,
+    created: String,
+    path: String,
+    args: Vec<String>,
+    state: InspectState,
+    image: String,
+    resolv_conf_path: String,
+    hostname_path: String,
+    hosts_path: String,
+    log_path: String,
+    name: String,
+    restart_count: u32,
+    driver: &'static str,
+    platform: &'static str,
+    mount_label: &'static str,
+    process_label: &'static str,
+    app_armor_profile: &'static str,
+    #[serde(rename = "ExecIDs")]
+    exec_ids: Option<Vec<String>>,
+    host_config: Value,
+    graph_driver: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size_rw: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size_root_fs: Option<u64>,
+    mounts: Vec<Value>,
+    config: InspectConfig,
+    network_settings: NetworkSettings,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct InspectState {
+    status: &'static str,
+    running: bool,
+    paused: bool,
+    restarting: bool,
+    #[serde(rename = "OOMKilled")]
+    oom_killed: bool,
+    dead: bool,
+    pid: i32,
+    exit_code: i32,
+    error: String,
+    started_at: String,
+    finished_at: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct InspectConfig {
+    hostname: String,
+    domainname: String,
+    user: String,
+    attach_stdin: bool,
+    attach_stdout: bool,
+    attach_stderr: bool,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    exposed_ports: Value,
+    tty: bool,
+    open_stdin: bool,
+    stdin_once: bool,
+    env: Vec<String>,
+    cmd: Option<Vec<String>>,
+    image: String,
+    volumes: Value,
+    working_dir: String,
+    entrypoint: Option<Vec<String>>,
+    on_build: Option<Vec<String>>,
+    labels: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stop_signal: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stop_timeout: Option<i64>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct NetworkSettings {
+    bridge: &'static str,
+    #[serde(rename = "SandboxID")]
+    sandbox_id: String,
+    sandbox_key: String,
+    ports: Map<String, Value>,
+    hairpin_mode: bool,
+    #[serde(rename = "LinkLocalIPv6Address")]
+    link_local_ipv6_address: &'static str,
+    #[serde(rename = "LinkLocalIPv6PrefixLen")]
+    link_local_ipv6_prefix_len: u8,
+    #[serde(rename = "SecondaryIPAddresses")]
+    secondary_ip_addresses: Option<Vec<String>>,
+    #[serde(rename = "SecondaryIPv6Addresses")]
+    secondary_ipv6_addresses: Option<Vec<String>>,
+    /// The old fields, which show the network `bridge` as if it were the only one.
+    #[serde(flatten)]
+    first: Address,
+    networks: BTreeMap<String, EndpointSettings>,
+}
+
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Address {
+    #[serde(rename = "EndpointID")]
+    endpoint_id: String,
+    gateway: String,
+    #[serde(rename = "GlobalIPv6Address")]
+    global_ipv6_address: String,
+    #[serde(rename = "GlobalIPv6PrefixLen")]
+    global_ipv6_prefix_len: u8,
+    #[serde(rename = "IPAddress")]
+    ip_address: String,
+    #[serde(rename = "IPPrefixLen")]
+    ip_prefix_len: u8,
+    #[serde(rename = "IPv6Gateway")]
+    ipv6_gateway: String,
+    mac_address: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct EndpointSettings {
+    #[serde(rename = "IPAMConfig")]
+    ipam_config: Option<Value>,
+    links: Option<Vec<String>>,
+    aliases: Option<Vec<String>>,
+    driver_opts: Option<HashMap<String, String>>,
+    gw_priority: i64,
+    #[serde(rename = "NetworkID")]
+    network_id: String,
+    #[serde(flatten)]
+    address: Address,
+    #[serde(rename = "DNSNames")]
+    dns_names: Option<Vec<String>>,
+}
+
+impl Address {
+    fn of(endpoint: &Endpoint) -> Address {
+        Address {
+            endpoint_id: endpoint.id.clone(),
+            gateway: endpoint.gateway.map(|gateway| gateway.to_string()).unwrap_or_default(),
+            ip_address: endpoint.address.map(|address| address.addr().to_string()).unwrap_or_default(),
+            ip_prefix_len: endpoint.address.map(|address| address.prefix_len()).unwrap_or_default(),
+            mac_address: endpoint.mac.map(mac_text).unwrap_or_default(),
+            ..Address::default()
+        }
+    }
+}
+
+/// `02:42:ac:1d:00:02`.
+pub fn mac_text(mac: [u8; 6]) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
+}
+
+/// The networks of a container as Docker shows them. One that has never run shows its network, too.
+pub fn endpoints(engine: &Engine, config: &Config) -> BTreeMap<String, EndpointSettings> {
+    let mut all = config.networks.clone();
+    if all.is_empty()
+        && let Ok(network) = engine.networks.find(&config.network_mode())
+    {
+        all.insert(network.name, Endpoint::default());
+    }
+    let settings = |endpoint: &Endpoint| EndpointSettings {
+        ipam_config: None,
+        links: None,
+        aliases: None,
+        driver_opts: None,
+        gw_priority: 0,
+        network_id: endpoint.network.clone(),
+        address: Address::of(endpoint),
+        dns_names: None,
+    };
+    all.iter().map(|(name, endpoint)| (name.clone(), settings(endpoint))).collect()
+}
+
+/// A container as `docker inspect` shows it.
+pub fn inspect(engine: &Engine, container: &Container, size: bool) -> Inspect {
+    let record = container.record();
+    let config = &record.config;
+    let file = |name: &str| container.folder.join(name).display().to_string();
+    let mut command = config.command().into_iter();
+    let execs = engine.execs.of(&record.id);
+    let size_rw = size.then(|| disk_use(&container.folder.join("upper")));
+    let image_size = || engine.images.find(&config.image_id).map_or(0, |image| image.size);
+    Inspect {
+        id: record.id.clone(),
+        created: record.created_at.clone(),
+        path: command.next().unwrap_or_default(),
+        args: command.collect(),
+        state: state(&record),
+        image: config.image_id.clone(),
+        resolv_conf_path: file("resolv.conf"),
+        hostname_path: file("hostname"),
+        hosts_path: file("hosts"),
+        log_path: file("log.json"),
+        name: format!("/{}", record.name),
+        restart_count: 0,
+        driver: "overlay2",
+        platform: "linux",
+        mount_label: "",
+        process_label: "",
+        app_armor_profile: "",
+        exec_ids: (!execs.is_empty()).then_some(execs),
+        host_config: host_config(config),
+        graph_driver: graph_driver(container, config),
+        size_rw,
+        size_root_fs: size_rw.map(|size| size + image_size()),
+        mounts: config.mounts.iter().map(mount_point).collect(),
+        config: inspect_config(&record),
+        network_settings: network_settings(engine, &record),
+    }
+}
+
+fn state(record: &Record<Config>) -> InspectState {
+    let state = &record.state;
+    InspectState {
+        status: state.status.word(),
+        running: matches!(state.status, Status::Running | Status::Paused | Status::Restarting),
+        paused: state.status == Status::Paused,
+        restarting: state.status == Status::Restarting,
+        oom_killed: state.oom_killed,
+        dead: state.status == Status::Dead,
+        pid: state.process.map_or(0, |process| process.pid),
+        exit_code: state.exit_code,
+        error: state.error.clone(),
+        started_at: state.started_at.clone().unwrap_or_else(|| NEVER.to_owned()),
+        finished_at: state.finished_at.clone().unwrap_or_else(|| NEVER.to_owned()),
+    }
+}
+
+fn inspect_config(record: &Record<Config>) -> InspectConfig {
+    let config = &record.config;
+    let body = &config.body;
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let keys = |list: &Option<Vec<String>>| match list {
+        Some(list) if !list.is_empty() => {
+            Value::Object(list.iter().map(|key| (key.clone(), json!({}))).collect())
+        }
+        _ => Value::Null,
+    };
+    InspectConfig {
+        hostname: hostname(record),
+        domainname: text(&body.domainname),
+        user: text(&body.user),
+        attach_stdin: body.attach_stdin == Some(true),
+        attach_stdout: body.attach_stdout == Some(true),
+        attach_stderr: body.attach_stderr == Some(true),
+        exposed_ports: keys(&body.exposed_ports),
+        tty: config.tty(),
+        open_stdin: body.open_stdin == Some(true),
+        stdin_once: body.stdin_once == Some(true),
+        env: body.env.clone().unwrap_or_default(),
+        cmd: body.cmd.clone(),
+        image: config.image.clone(),
+        volumes: keys(&body.volumes),
+        working_dir: text(&body.working_dir),
+        entrypoint: body.entrypoint.clone(),
+        on_build: body.on_build.clone(),
+        labels: body.labels.clone().unwrap_or_default().into_iter().collect(),
+        stop_signal: body.stop_signal.clone(),
+        stop_timeout: body.stop_timeout,
+    }
+}
+
+fn network_settings(engine: &Engine, record: &Record<Config>) -> NetworkSettings {
+    let pid = record.state.process.map(|process| process.pid);
+    NetworkSettings {
+        bridge: "",
+        sandbox_id: pid.map(|_| record.id.clone()).unwrap_or_default(),
+        sandbox_key: pid.map(|pid| format!("/proc/{pid}/ns/net")).unwrap_or_default(),
+        ports: Map::new(),
+        hairpin_mode: false,
+        link_local_ipv6_address: "",
+        link_local_ipv6_prefix_len: 0,
+        secondary_ip_addresses: None,
+        secondary_ipv6_addresses: None,
+        first: record.config.networks.get("bridge").map(Address::of).unwrap_or_default(),
+        networks: endpoints(engine, &record.config),
+    }
+}
+
+/// A mount as tables and inspect show it.
+pub fn mount_point(mount: &MountPoint) -> Value {
+    let mut point = json!({
+        "Type": if mount.volume.is_some() { "volume" } else { "bind" },
+        "Source": mount.source,
+        "Destination": mount.destination,
+        "Mode": mount.mode,
+        "RW": mount.writable,
+        "Propagation": if mount.volume.is_some() { "" } else { "rprivate" },
+    });
+    if let Some(name) = &mount.volume {
+        point["Name"] = json!(name);
+        point["Driver"] = json!("local");
+    }
+    point
+}
+
+fn graph_driver(container: &Container, config: &Config) -> Value {
+    let layers: Vec<String> = config.layers.iter().rev().map(|path| path.display().to_string()).collect();
+    json!({
+        "Name": "overlay2",
+        "Data": {
+            "LowerDir": layers.join(":"),
+            "MergedDir": container.folder.join("rootfs"),
+            "UpperDir": container.folder.join("upper"),
+            "WorkDir": container.folder.join("work"),
+        },
+    })
+}
+
+/// Every field of a host configuration, with what dockerd writes where nothing was asked for.
+const HOST_CONFIG: &str = r#"{
+    "AutoRemove": false, "Binds": null, "BlkioDeviceReadBps": [], "BlkioDeviceReadIOps": [],
+    "BlkioDeviceWriteBps": [], "BlkioDeviceWriteIOps": [], "BlkioWeight": 0, "BlkioWeightDevice": [],
+    "CapAdd": null, "CapDrop": null, "Cgroup": "", "CgroupParent": "", "CgroupnsMode": "private",
+    "ConsoleSize": [0, 0], "ContainerIDFile": "", "CpuCount": 0, "CpuPercent": 0, "CpuPeriod": 0,
+    "CpuQuota": 0, "CpuRealtimePeriod": 0, "CpuRealtimeRuntime": 0, "CpuShares": 0, "CpusetCpus": "",
+    "CpusetMems": "", "DeviceCgroupRules": null, "DeviceRequests": null, "Devices": [], "Dns": [],
+    "DnsOptions": [], "DnsSearch": [], "ExtraHosts": null, "GroupAdd": null, "IOMaximumBandwidth": 0,
+    "IOMaximumIOps": 0, "IpcMode": "private", "Isolation": "", "Links": null,
+    "LogConfig": {"Config": {}, "Type": "json-file"}, "MaskedPaths": null, "Memory": 0,
+    "MemoryReservation": 0, "MemorySwap": 0, "MemorySwappiness": null, "NanoCpus": 0,
+    "NetworkMode": "bridge", "OomKillDisable": false, "OomScoreAdj": 0, "PidMode": "", "PidsLimit": null,
+    "PortBindings": {}, "Privileged": false, "PublishAllPorts": false, "ReadonlyPaths": null,
+    "ReadonlyRootfs": false, "RestartPolicy": {"MaximumRetryCount": 0, "Name": "no"}, "Runtime": "canoa",
+    "SecurityOpt": null, "ShmSize": 67108864, "UTSMode": "", "Ulimits": null, "UsernsMode": "",
+    "VolumeDriver": "", "VolumesFrom": null
+}"#;
+
+/// The host configuration with every field there, as dockerd writes it.
+fn host_config(config: &Config) -> Value {
+    let mut all: Value = serde_json::from_str(HOST_CONFIG).unwrap_or_default();
+    // Where a client writes "" or 0 for "as usual", what is usual is shown.
+    let usual = ["CgroupnsMode", "IpcMode", "Runtime", "ShmSize"];
+    let given = serde_json::to_value(config.host()).unwrap_or_default();
+    for (key, value) in given.as_object().into_iter().flatten() {
+        let left_open = value.is_null() || *value == json!("") || *value == json!(0);
+        if !(left_open && usual.contains(&key.as_str())) {
+            all[key] = value.clone();
+        }
+    }
+    all["NetworkMode"] = json!(config.network_mode());
+    if all["LogConfig"]["Type"].as_str().is_none_or(str::is_empty) {
+        all["LogConfig"] = json!({"Config": {}, "Type": "json-file"});
+    }
+    // A limit on memory alone limits swap, too: to as much again.
+    if let (Some(memory @ 1..), Some(0)) = (all["Memory"].as_i64(), all["MemorySwap"].as_i64()) {
+        all["MemorySwap"] = json!(memory.saturating_mul(2));
+    }
+    all
+}
+
+/// What the files below a folder take on disk, in bytes. What goes while it is counted isn't.
+pub fn disk_use(folder: &Path) -> u64 {
+    let mut total = 0;
+    let mut open = vec![folder.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            // Of the entry itself: a symbolic link is never followed.
+            let Ok(data) = entry.metadata() else { continue };
+            total += data.len();
+            if data.is_dir() {
+                open.push(entry.path());
+            }
+        }
+    }
+    total
+}

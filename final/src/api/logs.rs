@@ -1,0 +1,172 @@
+//! `/containers/{id}/logs`: what a container has said, and says.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::{Extension, body::Bytes};
+use futures_util::stream;
+use lifecycle::log::{Entry, LogReader, Stream, Wanted};
+use lifecycle::record::Record;
+
+use super::error::{ApiError, Result};
+use super::query::Params;
+use super::{App, Version, hijack, times};
+use crate::engine::config::Config;
+use crate::engine::containers::Container;
+use crate::engine::error::{Error, blocking};
+
+/// How an entry is shown.
+#[derive(Debug, Clone, Copy)]
+struct Shown {
+    stdout: bool,
+    stderr: bool,
+    timestamps: bool,
+    tty: bool,
+}
+
+impl Shown {
+    fn new(params: &Params, record: &Record<Config>) -> Result<Shown, ApiError> {
+        let (stdout, stderr) = (params.flag("stdout"), params.flag("stderr"));
+        if !stdout && !stderr {
+            return Err(Error::invalid("Bad parameters: you must choose at least one stream").into());
+        }
+        let log = record.config.host().log_config.and_then(|log| log.typ);
+        if log.as_deref() == Some("none") {
+            return Err(Error::unsupported("configured logging driver does not support reading").into());
+        }
+        Ok(Shown { stdout, stderr, timestamps: params.flag("timestamps"), tty: record.config.tty() })
+    }
+
+    /// The bytes of an entry, framed unless there is a terminal; nothing if its stream isn't wanted.
+    fn bytes(&self, entry: &Entry) -> Vec<u8> {
+        let (wanted, number) = match entry.stream {
+            Stream::Stdout => (self.stdout, 1),
+            Stream::Stderr => (self.stderr, 2),
+        };
+        let text = match (wanted, self.timestamps) {
+            (false, _) => return Vec::new(),
+            (true, false) => entry.log.clone(),
+            (true, true) => format!("{} {}", entry.time, entry.log),
+        };
+        if self.tty { text.into_bytes() } else { hijack::frame(number, text.as_bytes()) }
+    }
+}
+
+fn wanted(params: &Params) -> Result<Wanted, ApiError> {
+    let tail = match params.text("tail") {
+        None | Some("all") => None,
+        Some(text) => text.parse::<i64>().ok().and_then(|lines| usize::try_from(lines).ok()),
+    };
+    let time = |name| params.text(name).map(times::parse).transpose().map(Option::flatten);
+    Ok(Wanted { tail, since: time("since")?, until: time("until")? })
+}
+
+pub async fn logs(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    Extension(version): Extension<Version>,
+    params: Params,
+) -> Result {
+    let container = app.engine.containers.find(&name)?;
+    let shown = Shown::new(&params, &container.record())?;
+    let (wanted, follow) = (wanted(&params)?, params.flag("follow"));
+    let reading = Reading { container, wanted, shown, follow, reader: None, ended: false };
+    let chunks = stream::unfold(reading, Reading::next);
+    let kind = hijack::content_type(shown.tty, version);
+    Ok(([(header::CONTENT_TYPE, kind)], Body::from_stream(chunks)).into_response())
+}
+
+/// All that was said so far, as bytes for an attached client.
+pub async fn past(container: &Container, params: &Params) -> Result<Vec<u8>, ApiError> {
+    let shown = Shown::new(params, &container.record())?;
+    let path = container.folder.join("log.json");
+    let read = move || match LogReader::open(&path, Wanted::default()) {
+        Ok(mut reader) => {
+            let mut bytes = Vec::new();
+            while let Some(entry) = reader.next_entry().map_err(failed)? {
+                bytes.extend(shown.bytes(&entry));
+            }
+            Ok(bytes)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(failed(error)),
+    };
+    Ok(blocking(read).await?)
+}
+
+fn failed(error: std::io::Error) -> Error {
+    Error::internal("reading the container's log", error)
+}
+
+/// A log that is being read, and perhaps followed.
+struct Reading {
+    container: std::sync::Arc<Container>,
+    wanted: Wanted,
+    shown: Shown,
+    follow: bool,
+    reader: Option<LogReader>,
+    ended: bool,
+}
+
+/// How many bytes are sent at once, roughly.
+const CHUNK: usize = 64 * 1024;
+
+impl Reading {
+    /// The next piece of it; none at its end.
+    async fn next(mut self) -> Option<(Result<Bytes, Error>, Reading)> {
+        while !self.ended {
+            let (running, removed) = {
+                let life = *self.container.life().borrow();
+                (life.running, life.removed)
+            };
+            // Asked before reading: what was written before the end is read after it.
+            let last = !self.follow || !running || removed;
+            let read = blocking(move || {
+                let bytes = self.read().map_err(failed)?;
+                Ok((bytes, self))
+            });
+            let (bytes, reading) = match read.await {
+                Ok(read) => read,
+                Err(error) => {
+                    tracing::warn!("{error}");
+                    return None;
+                }
+            };
+            self = reading;
+            if !bytes.is_empty() {
+                return Some((Ok(Bytes::from(bytes)), self));
+            }
+            let past = self.reader.as_ref().is_some_and(LogReader::is_past_until);
+            self.ended = last || past;
+            if !self.ended {
+                let mut life = self.container.life();
+                // New lines show within 50 ms, the end of the container at once.
+                let ended = life.wait_for(|life| !life.running);
+                let _ = tokio::time::timeout(Duration::from_millis(50), ended).await;
+            }
+        }
+        None
+    }
+
+    fn read(&mut self) -> std::io::Result<Vec<u8>> {
+        if self.reader.is_none() {
+            match LogReader::open(&self.container.folder.join("log.json"), self.wanted) {
+                Ok(reader) => self.reader = Some(reader),
+                // It was never started, or has said nothing yet.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+                Err(error) => return Err(error),
+            }
+        }
+        let mut bytes = Vec::new();
+        while let Some(reader) = &mut self.reader
+            && bytes.len() < CHUNK
+            && let Some(entry) = reader.next_entry()?
+        {
+            bytes.extend(self.shown.bytes(&entry));
+        }
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,286 @@
+//! `/_ping`, `/version`, `/info`, `/events`, and what is only ours.
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderName, header};
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use futures_util::stream;
+use serde_json::{Value, json};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::error::Result;
+use super::query::{Filters, Params};
+use super::{App, End, NO_CONTENT, OLDEST, VERSION, times, to_the_end};
+use crate::build_id::build_id;
+use crate::engine::error::Error;
+use crate::engine::events::Event;
+use crate::engine::reconcile;
+
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/_ping", get(ping))
+        .route("/version", get(version))
+        .route("/info", get(info))
+        .route("/events", get(events))
+        .route("/auth", post(auth))
+        .route("/canoa/stop", post(stop))
+        .route("/canoa/reset", post(reset))
+}
+
+async fn ping(State(app): State<App>) -> impl IntoResponse {
+    let headers = [
+        // For our own client: one that was started by a client is replaced when it is of another build.
+        (HeaderName::from_static("canoa-autostarted"), if app.autostarted { "1" } else { "0" }),
+        (header::CACHE_CONTROL, "no-cache, no-store, must-revalidate"),
+        (header::PRAGMA, "no-cache"),
+        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+    ];
+    (headers, "OK")
+}
+
+async fn version() -> Json<Value> {
+    let api = format!("{}.{}", VERSION.0, VERSION.1);
+    let oldest = format!("{}.{}", OLDEST.0, OLDEST.1);
+    let canoa = env!("CARGO_PKG_VERSION");
+    let host = Host::look();
+    Json(json!({
+        "Platform": { "Name": "canoa" },
+        "Components": [{
+            "Name": "Engine",
+            "Version": canoa,
+            "Details": {
+                "ApiVersion": api, "MinAPIVersion": oldest, "Arch": host.go_arch, "Os": "linux",
+                "KernelVersion": host.kernel, "GitCommit": build_id(), "GoVersion": "", "BuildTime": "",
+                "Experimental": "false",
+            },
+        }],
+        "Version": canoa,
+        "ApiVersion": api,
+        "MinAPIVersion": oldest,
+        "GitCommit": build_id(),
+        "GoVersion": "",
+        "Os": "linux",
+        "Arch": host.go_arch,
+        "KernelVersion": host.kernel,
+        "BuildTime": "",
+    }))
+}
+
+/// What the machine is.
+struct Host {
+    kernel: String,
+    name: String,
+    arch: String,
+    go_arch: &'static str,
+    memory: u64,
+    cpus: usize,
+    system: String,
+}
+
+impl Host {
+    fn look() -> Host {
+        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+        let memory = read("/proc/meminfo");
+        let memory = memory.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+        let kibibytes =
+            memory.and_then(|rest| rest.split_whitespace().next()).and_then(|text| text.parse().ok());
+        let release = read("/etc/os-release");
+        let system = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
+        Host {
+            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            name: read("/proc/sys/kernel/hostname").trim().to_owned(),
+            arch: std::env::consts::ARCH.to_owned(),
+            // Go's name for it, which is the API's.
+            go_arch: match std::env::consts::ARCH {
+                "x86_64" => "amd64",
+                "aarch64" => "arm64",
+                other => other,
+            },
+            memory: kibibytes.unwrap_or(0u64) * 1024,
+            cpus: std::thread::available_parallelism().map_or(1, usize::from),
+            system: system.unwrap_or("Linux").trim_matches('"').to_owned(),
+        }
+    }
+}
+
+async fn info(State(app): State<App>) -> Result {
+    let engine = app.engine.clone();
+    let images = crate::engine::error::blocking(move || Ok(engine.images.store.list()?.len())).await?;
+    let host = Host::look();
+    let containers = app.engine.containers.all();
+    let running = containers.iter().filter(|container| container.is_running()).count();
+    let v2 = std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+    let rootless = app.engine.settings.netns.is_some();
+    let mut security: Vec<&str> = Vec::new();
+    if v2 {
+        security.push("name=cgroupns");
+    }
+    if rootless {
+        security.push("name=rootless");
+    }
+    // In parts: one is too large for the macro.
+    let mut answer = json!({
+        "ID": build_id(),
+        "Containers": containers.len(),
+        "ContainersRunning": running,
+        "ContainersPaused": 0,
+        "ContainersStopped": containers.len() - running,
+        "Images": images,
+        "Driver": "overlay2",
+        "DriverStatus": [["Backing", "overlayfs, mounted detached: no mount on the host"]],
+        "Plugins": { "Volume": ["local"], "Network": ["bridge", "host", "null"], "Authorization": null, "Log": ["json-file", "none"] },
+    });
+    let more = json!({
+        "MemoryLimit": true, "SwapLimit": true, "CpuCfsPeriod": true, "CpuCfsQuota": true, "CPUShares": true,
+        "CPUSet": true, "PidsLimit": true, "IPv4Forwarding": true, "OomKillDisable": false,
+        "Debug": false, "NFd": 0, "NGoroutines": 0, "NEventsListener": 0,
+        "SystemTime": lifecycle::record::now(),
+        "LoggingDriver": "json-file",
+        "CgroupDriver": "cgroupfs",
+        "CgroupVersion": if v2 { "2" } else { "1" },
+        "KernelVersion": host.kernel,
+        "OperatingSystem": host.system,
+        "OSVersion": "",
+        "OSType": "linux",
+        "Architecture": host.arch,
+    });
+    let last = json!({
+        "IndexServerAddress": "https://index.docker.io/v1/",
+        "RegistryConfig": { "InsecureRegistryCIDRs": ["127.0.0.0/8", "::1/128"], "IndexConfigs": {}, "Mirrors": null },
+        "NCPU": host.cpus,
+        "MemTotal": host.memory,
+        "GenericResources": null,
+        "DockerRootDir": app.engine.settings.data_root,
+        "HttpProxy": "", "HttpsProxy": "", "NoProxy": "",
+        "Name": host.name,
+        "Labels": [],
+        "ExperimentalBuild": false,
+        "ServerVersion": env!("CARGO_PKG_VERSION"),
+        "Runtimes": { "canoa": { "path": "canoa monitor" } },
+        "DefaultRuntime": "canoa",
+        "Swarm": { "NodeID": "", "NodeAddr": "", "LocalNodeState": "inactive", "ControlAvailable": false, "Error": "", "RemoteManagers": null },
+        "LiveRestoreEnabled": true,
+        "Isolation": "",
+        "InitBinary": "canoa",
+        "ContainerdCommit": { "ID": "" }, "RuncCommit": { "ID": "" }, "InitCommit": { "ID": build_id() },
+        "SecurityOptions": security,
+        "Warnings": null,
+    });
+    for part in [more, last] {
+        if let (Value::Object(answer), Value::Object(part)) = (&mut answer, part) {
+            answer.extend(part);
+        }
+    }
+    Ok(Json(answer).into_response())
+}
+
+async fn auth() -> super::error::ApiError {
+    super::error::ApiError(Error::unsupported("login"))
+}
+
+/// What happens, as it happens: from `since`, and until `until` if that is given.
+async fn events(State(app): State<App>, params: Params) -> Result {
+    let filters = params.filters(&[
+        "container",
+        "image",
+        "network",
+        "volume",
+        "type",
+        "event",
+        "label",
+        "scope",
+        "daemon",
+    ])?;
+    let time = |name: &str| params.text(name).map(times::parse).transpose().map(Option::flatten);
+    let (since, until) = (time("since")?, time("until")?);
+    let (past, receiver) = app.engine.events.listen();
+    // Without either, only what happens from now on.
+    let asked = since.is_some() || until.is_some();
+    let past = past.into_iter().filter(move |event| {
+        asked
+            && since.is_none_or(|since| event.time >= since)
+            && until.is_none_or(|until| event.time <= until)
+    });
+    let mut text = String::new();
+    for event in past.filter(|event| fits(event, &filters)) {
+        text += &line(&event);
+    }
+    // An empty first piece makes the head go out at once.
+    let start = stream::iter([Ok::<_, std::io::Error>(Bytes::from(text))]);
+    let later = stream::unfold((receiver, filters), move |(mut receiver, filters)| async move {
+        loop {
+            let next = receiver.recv();
+            let received = match until {
+                None => next.await,
+                Some(until) => {
+                    let left = until.duration_since(jiff::Timestamp::now());
+                    let left = std::time::Duration::try_from(left).ok()?;
+                    tokio::time::timeout(left, next).await.ok()?
+                }
+            };
+            match received {
+                Ok(event) if fits(&event, &filters) => {
+                    return Some((Ok(Bytes::from(line(&event))), (receiver, filters)));
+                }
+                // A listener that is too slow misses some.
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    });
+    let all = futures_util::StreamExt::chain(start, later);
+    Ok(([(header::CONTENT_TYPE, "application/json")], Body::from_stream(all)).into_response())
+}
+
+fn fits(event: &Event, filters: &Filters) -> bool {
+    let object = |kind: &str| {
+        filters.any(kind, |wanted| {
+            event.kind == kind
+                && (event.id.starts_with(wanted)
+                    || event.attributes.get("name").is_some_and(|name| name == wanted))
+        })
+    };
+    filters.any("type", |kind| event.kind == kind)
+        && filters.any("event", |action| event.action == action)
+        && filters.any("scope", |scope| scope == "local")
+        && filters.labels(|name| event.attributes.get(name).map(String::as_str))
+        && ["container", "image", "network", "volume"].into_iter().all(object)
+}
+
+fn line(event: &Event) -> String {
+    let mut all = json!({
+        "Type": event.kind,
+        "Action": event.action,
+        "Actor": { "ID": event.id, "Attributes": event.attributes },
+        "scope": "local",
+        "time": event.time.as_second(),
+        "timeNano": event.time.as_nanosecond() as i64,
+    });
+    // What older clients read.
+    if matches!(event.kind, "container" | "image") {
+        all["status"] = json!(event.action);
+        all["id"] = json!(event.id);
+        if let Some(image) = event.attributes.get("image") {
+            all["from"] = json!(image);
+        }
+    }
+    format!("{all}\n")
+}
+
+/// Only ours: `canoa system stop`; with `reason=replace` a client has another build to put in our
+/// place.
+async fn stop(State(app): State<App>, params: Params) -> Result {
+    let end = if params.text("reason") == Some("replace") { End::Replace } else { End::Stop };
+    app.end.try_send(end).map_err(|_| Error::conflict("the daemon is ending already"))?;
+    Ok(NO_CONTENT.into_response())
+}
+
+/// Only ours: `canoa system reset`. Everything is gone when it is answered, and so is the daemon soon.
+async fn reset(State(app): State<App>) -> Result {
+    let engine = app.engine.clone();
+    to_the_end(async move { reconcile::remove_all(&engine).await }).await?;
+    app.end.try_send(End::Reset).map_err(|_| Error::conflict("the daemon is ending already"))?;
+    Ok(NO_CONTENT.into_response())
+}

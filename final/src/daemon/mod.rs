@@ -1,0 +1,179 @@
+//! `canoa daemon`: the long-lived process.
+//!
+//! It starts in this order: take the data root for itself, open the engine, find out what has
+//! become of everything, listen, say that it is ready. It ends when it is told to, or by itself
+//! when a client started it and nothing has happened for a while; containers live on.
+
+mod idle;
+mod listen;
+mod lock;
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::api::{self, App, End};
+use crate::engine::reconcile::{reconcile, take_down};
+use crate::engine::{Engine, Settings};
+use crate::paths;
+use listen::{Address, Listener};
+
+/// Run the engine in the foreground
+#[derive(Debug, Parser)]
+#[command(name = "canoa daemon", bin_name = "canoa daemon")]
+pub struct Args {
+    /// Where to listen: unix:///PATH or tcp://127.0.0.1:PORT; may be given several times
+    #[arg(short = 'H', long = "host", value_name = "ADDRESS")]
+    hosts: Vec<Address>,
+    /// Where containers, images, networks and volumes are kept
+    #[arg(long, value_name = "FOLDER")]
+    data_root: Option<PathBuf>,
+    /// Where sockets and other things of this run are kept
+    #[arg(long, value_name = "FOLDER")]
+    exec_root: Option<PathBuf>,
+    /// The control group below which each container gets its own
+    #[arg(long, value_name = "GROUP", default_value = "/canoa")]
+    cgroup_parent: String,
+    /// A client started it: end when nothing has run for a while
+    #[arg(long, hide = true)]
+    autostarted: bool,
+    /// Say "ready", or what is wrong, on this descriptor
+    #[arg(long, value_name = "FD", hide = true)]
+    ready_fd: Option<RawFd>,
+}
+
+/// The daemon's whole life.
+pub fn main() -> ExitCode {
+    let args = Args::parse_from(std::env::args_os().skip(1));
+    let mut ready = args.ready_fd.and_then(Ready::new);
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false).init();
+    match run(args, &mut ready) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let line = format!("{error:#}");
+            match ready {
+                Some(ready) => ready.say(&line),
+                None => eprintln!("canoa: {line}"),
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: Args, ready: &mut Option<Ready>) -> Result<()> {
+    if !args.cgroup_parent.starts_with('/') || args.cgroup_parent.contains("..") {
+        bail!("--cgroup-parent {}: it must be an absolute path, such as /canoa", args.cgroup_parent);
+    }
+    let data_root = std::path::absolute(args.data_root.unwrap_or_else(paths::data_root))?;
+    let exec_root = std::path::absolute(args.exec_root.unwrap_or_else(paths::exec_root))?;
+    paths::private_folder(&exec_root).with_context(|| format!("exec root {}", exec_root.display()))?;
+    paths::private_folder(&data_root).with_context(|| format!("data root {}", data_root.display()))?;
+    let _lock = lock::take(&data_root)?;
+    let hosts = match args.hosts.is_empty() {
+        true => vec![Address::Unix(exec_root.join("canoa.sock"))],
+        false => args.hosts,
+    };
+    let settings = Settings { data_root, exec_root, cgroup_parent: args.cgroup_parent, netns: None };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.context("starting threads")?;
+    let done = runtime.block_on(serve(settings, hosts, args.autostarted, ready));
+    // Monitors are not ours to wait for, and a thread that still reads a slow disk isn't either.
+    runtime.shutdown_background();
+    done
+}
+
+async fn serve(
+    settings: Settings,
+    hosts: Vec<Address>,
+    autostarted: bool,
+    ready: &mut Option<Ready>,
+) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let engine = Engine::open(settings)?;
+    reconcile(&engine).await?;
+
+    let (end, mut ended) = mpsc::channel(1);
+    let app = App { engine: engine.clone(), end, autostarted };
+    let connections = idle::Connections::default();
+    let router = api::router(app);
+    let mut listeners = Vec::new();
+    for address in &hosts {
+        let listener = Listener::bind(address).with_context(|| format!("listening on {address}"))?;
+        tracing::info!("listening on {address}");
+        listeners.push(listener);
+    }
+    let serving: Vec<_> = listeners
+        .into_iter()
+        .map(|listener| tokio::spawn(listener.serve(router.clone(), connections.clone())))
+        .collect();
+    if let Some(ready) = ready.take() {
+        ready.say("ready");
+    }
+
+    let how = tokio::select! {
+        _ = terminate.recv() => End::Stop,
+        _ = interrupt.recv() => End::Stop,
+        Some(how) = ended.recv() => how,
+        () = idle::idle(&engine, &connections), if autostarted => {
+            tracing::info!("nothing runs and nobody asks: until next time");
+            End::Stop
+        }
+    };
+    for task in serving {
+        task.abort();
+    }
+    for address in &hosts {
+        address.remove();
+    }
+    finish(&engine, how).await
+}
+
+/// What there is to do at the end: containers that run are left alone; with none, the host's
+/// network is left as it was found.
+async fn finish(engine: &Arc<Engine>, how: End) -> Result<()> {
+    if how != End::Replace && !engine.is_busy() {
+        take_down(engine).await?;
+    }
+    if how == End::Reset {
+        let root = &engine.settings.data_root;
+        for entry in std::fs::read_dir(root).with_context(|| format!("reading {}", root.display()))? {
+            let path = entry?.path();
+            // The lock goes last, with the process.
+            if path.file_name() == Some(lock::NAME.as_ref()) {
+                continue;
+            }
+            let removed =
+                if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+            removed.with_context(|| format!("removing {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// The descriptor on which a client waits that has started us.
+struct Ready(File);
+
+impl Ready {
+    fn new(fd: RawFd) -> Option<Ready> {
+        // SAFETY: fcntl takes two numbers and no pointer; on a descriptor that isn't open it fails.
+        if fd <= 2 || unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) } < 0 {
+            return None;
+        }
+        // SAFETY: it is open, as fcntl has just told, and it was handed to us to keep.
+        Some(Ready(unsafe { OwnedFd::from_raw_fd(fd) }.into()))
+    }
+
+    fn say(mut self, line: &str) {
+        // Whoever waited may have left; that is no reason to fail.
+        let _ = writeln!(self.0, "{line}");
+    }
+}

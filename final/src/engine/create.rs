@@ -1,0 +1,57 @@
+//! Making a container: everything is checked and decided here, and nothing runs yet.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bollard_stubs::models::ContainerCreateBody;
+
+use super::config::{self, Config};
+use super::containers::Container;
+use super::error::{Error, Result, blocking};
+use super::{Engine, images, options, volumes};
+
+/// Makes a container from Docker's create body.
+///
+/// # Errors
+/// No such image (clients then pull it and try again), a name in use, an option that makes no sense
+/// or that this engine doesn't have. Nothing is left behind then.
+pub async fn create(
+    engine: &Arc<Engine>,
+    name: Option<String>,
+    body: ContainerCreateBody,
+) -> Result<Arc<Container>> {
+    let engine = engine.clone();
+    blocking(move || {
+        let container = make(&engine, name.as_deref(), body)?;
+        engine.events.container("create", &container);
+        Ok(container)
+    })
+    .await
+}
+
+fn make(engine: &Engine, name: Option<&str>, mut body: ContainerCreateBody) -> Result<Arc<Container>> {
+    options::check(&body)?;
+    if let Some(name) = name {
+        engine.containers.check_free(name)?;
+    }
+    let wanted = body.image.clone().filter(|image| !image.is_empty());
+    let wanted = wanted.ok_or_else(|| Error::invalid("no image specified"))?;
+    let image = images::for_container(engine, &wanted)?;
+    config::merge(&mut body, &image.config.config)?;
+    let mut config = Config {
+        body,
+        image: wanted,
+        image_id: image.id.to_string(),
+        layers: image.layers,
+        mounts: Vec::new(),
+        networks: BTreeMap::new(),
+    };
+    engine.networks.find(&config.network_mode())?;
+    config.mounts = volumes::mounts(engine, &config)?;
+    let anonymous: Vec<_> = config.mounts.iter().filter(|mount| mount.anonymous).cloned().collect();
+    engine.containers.create(name, config).inspect_err(|_| {
+        for name in anonymous.into_iter().filter_map(|mount| mount.volume) {
+            let _ = engine.volumes.remove(&name);
+        }
+    })
+}

@@ -1,0 +1,226 @@
+//! What this engine does with each option of a create body that it doesn't have: it says so.
+//!
+//! An option that was asked for and left out in silence is the worst answer: a program would run
+//! with less protection, or without its ports, and nobody would know.
+
+use bollard_stubs::models::{ContainerCreateBody, HostConfig, RestartPolicyNameEnum};
+
+use super::error::{Error, Result};
+use super::{files, spec, stop};
+
+/// The least memory that Docker lets a container have, in bytes.
+const LEAST_MEMORY: i64 = 6 << 20;
+
+/// Checks a create body.
+///
+/// # Errors
+/// What makes no sense is invalid; what isn't there yet is unsupported, with the flag's name.
+pub fn check(body: &ContainerCreateBody) -> Result<()> {
+    let host = body.host_config.clone().unwrap_or_default();
+    refuse(&[
+        ("--network none by NetworkDisabled", body.network_disabled == Some(true)),
+        (
+            "a health check (--health-cmd)",
+            body.healthcheck.as_ref().is_some_and(|check| {
+                check.test.as_ref().is_some_and(|test| !test.is_empty() && test[0] != "NONE")
+            }),
+        ),
+    ])?;
+    check_host(&host)?;
+    check_endpoints(body, &host)?;
+    if let Some(signal) = body.stop_signal.as_deref().filter(|signal| !signal.is_empty()) {
+        stop::parse_signal(signal)?;
+    }
+    if let Some(hostname) = &body.hostname
+        && (hostname.len() > 64
+            || hostname.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/'))
+    {
+        return Err(Error::invalid(format!("invalid hostname: {hostname:?}")));
+    }
+    let words = body.cmd.iter().chain(&body.entrypoint).chain(&body.env).flatten();
+    if let Some(word) = words.into_iter().find(|word| word.contains('\0')) {
+        return Err(Error::invalid(format!("a null character in {word:?}")));
+    }
+    if let Some(directory) =
+        body.working_dir.as_deref().filter(|path| !path.is_empty() && !path.starts_with('/'))
+    {
+        return Err(Error::invalid(format!(
+            "the working directory '{directory}' is invalid, it needs to be an absolute path"
+        )));
+    }
+    Ok(())
+}
+
+fn check_host(host: &HostConfig) -> Result<()> {
+    fn filled<T>(list: &Option<Vec<T>>) -> bool {
+        list.as_ref().is_some_and(|list| !list.is_empty())
+    }
+    let positive = |number: Option<i64>| number.is_some_and(|number| number > 0);
+    let word = |text: &Option<String>, harmless: &[&str]| {
+        text.as_deref().is_some_and(|text| !text.is_empty() && !harmless.contains(&text))
+    };
+    let ports = host.port_bindings.iter().flatten().any(|(_, bindings)| filled(bindings));
+    let policy = host.restart_policy.as_ref().and_then(|policy| policy.name);
+    let none = [None, Some(RestartPolicyNameEnum::EMPTY), Some(RestartPolicyNameEnum::NO)];
+    let log = host.log_config.as_ref();
+    let unknown_log = log.is_some_and(|log| word(&log.typ, &["json-file", "none"]));
+    let log_options = log.is_some_and(|log| log.config.as_ref().is_some_and(|options| !options.is_empty()));
+    let security = host.security_opt.iter().flatten().find(|option| {
+        !matches!(
+            option.as_str(),
+            "no-new-privileges"
+                | "no-new-privileges:true"
+                | "no-new-privileges:false"
+                | "no-new-privileges=true"
+                | "no-new-privileges=false"
+                // Nothing of these is there to be switched off.
+                | "seccomp=unconfined"
+                | "seccomp:unconfined"
+                | "apparmor=unconfined"
+                | "apparmor:unconfined"
+                | "label=disable"
+                | "label:disable"
+        )
+    });
+    if let Some(option) = security {
+        return Err(Error::unsupported(format!("--security-opt {option}")));
+    }
+    refuse(&[
+        ("publishing ports (-p)", ports),
+        ("publishing all ports (-P)", host.publish_all_ports == Some(true)),
+        ("--privileged", host.privileged == Some(true)),
+        ("--device", filled(&host.devices)),
+        ("--device-cgroup-rule", filled(&host.device_cgroup_rules)),
+        ("--gpus", filled(&host.device_requests)),
+        ("--link", filled(&host.links)),
+        ("--volumes-from", filled(&host.volumes_from)),
+        ("--volume-driver", word(&host.volume_driver, &["local"])),
+        ("--restart", !none.contains(&policy)),
+        ("--pid", word(&host.pid_mode, &["private"])),
+        ("--ipc", word(&host.ipc_mode, &["private", "shareable"])),
+        ("--uts", word(&host.uts_mode, &["private"])),
+        ("--userns", word(&host.userns_mode, &["host"])),
+        ("--cgroup-parent", word(&host.cgroup_parent, &[])),
+        ("--cgroupns", host.cgroupns_mode.as_ref().is_some_and(|mode| mode.to_string() == "host")),
+        ("--cgroup", word(&host.cgroup, &[])),
+        ("--group-add", filled(&host.group_add)),
+        ("--runtime", word(&host.runtime, &["runc", "canoa"])),
+        (
+            "--isolation",
+            host.isolation.as_ref().is_some_and(|mode| !["", "default"].contains(&mode.to_string().as_str())),
+        ),
+        ("--storage-opt", host.storage_opt.as_ref().is_some_and(|options| !options.is_empty())),
+        ("--log-driver (other than json-file and none)", unknown_log),
+        ("--log-opt", log_options),
+        ("--read-only", host.readonly_rootfs == Some(true)),
+        ("--sysctl", host.sysctls.as_ref().is_some_and(|sysctls| !sysctls.is_empty())),
+        ("--oom-kill-disable", host.oom_kill_disable == Some(true)),
+        ("--oom-score-adj", host.oom_score_adj.is_some_and(|score| score != 0)),
+        ("--memory-swappiness", host.memory_swappiness.is_some_and(|value| value >= 0)),
+        ("--blkio-weight", host.blkio_weight.is_some_and(|weight| weight > 0)),
+        ("--blkio-weight-device", filled(&host.blkio_weight_device)),
+        ("--device-read-bps", filled(&host.blkio_device_read_bps)),
+        ("--device-write-bps", filled(&host.blkio_device_write_bps)),
+        ("--device-read-iops", filled(&host.blkio_device_read_iops)),
+        ("--device-write-iops", filled(&host.blkio_device_write_iops)),
+        ("--cpu-rt-period", positive(host.cpu_realtime_period)),
+        ("--cpu-rt-runtime", positive(host.cpu_realtime_runtime)),
+        ("--cpu-count (Windows)", positive(host.cpu_count) || positive(host.cpu_percent)),
+        ("--io-maxiops (Windows)", positive(host.io_maximum_iops) || positive(host.io_maximum_bandwidth)),
+    ])?;
+    check_limits(host)?;
+    spec::check_capabilities(host)?;
+    spec::check_ulimits(host)?;
+    files::check(host)
+}
+
+fn check_limits(host: &HostConfig) -> Result<()> {
+    let memory = host.memory.unwrap_or(0);
+    let swap = host.memory_swap.unwrap_or(0);
+    if memory != 0 && memory < LEAST_MEMORY {
+        return Err(Error::invalid("Minimum memory limit allowed is 6MB"));
+    }
+    if memory == 0 && swap > 0 {
+        return Err(Error::invalid(
+            "You should always set the Memory limit when using Memoryswap limit, see usage",
+        ));
+    }
+    if memory > 0 && swap > 0 && swap < memory {
+        return Err(Error::invalid("Minimum memoryswap limit should be larger than memory limit, see usage"));
+    }
+    let nano = host.nano_cpus.unwrap_or(0);
+    if nano < 0 {
+        return Err(Error::invalid("invalid NanoCpus: it is negative"));
+    }
+    let (period, quota) = (host.cpu_period.unwrap_or(0), host.cpu_quota.unwrap_or(0));
+    if nano > 0 && (period > 0 || quota > 0) {
+        return Err(Error::invalid(
+            "Conflicting options: Nano CPUs and CPU Period or Quota cannot both be set.",
+        ));
+    }
+    if period != 0 && !(1_000..=1_000_000).contains(&period) {
+        return Err(Error::invalid(
+            "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)",
+        ));
+    }
+    if quota > 0 && quota < 1_000 {
+        return Err(Error::invalid("CPU cfs quota can not be less than 1ms (i.e. 1000)"));
+    }
+    if nano > 0 && nano < 10_000_000 {
+        return Err(Error::invalid("Range of CPUs is from 0.01: fewer the kernel can't give"));
+    }
+    let have = std::thread::available_parallelism().map_or(1, |count| count.get() as i64);
+    if nano > have * 1_000_000_000 {
+        return Err(Error::invalid(format!(
+            "Range of CPUs is from 0.01 to {have}.00, as there are only {have} CPUs available"
+        )));
+    }
+    Ok(())
+}
+
+/// Only the network that the host configuration names, and no wishes there.
+fn check_endpoints(body: &ContainerCreateBody, host: &HostConfig) -> Result<()> {
+    let mode = host.network_mode.clone().unwrap_or_default();
+    if mode.starts_with("container:") {
+        return Err(Error::unsupported(format!("--network {mode}")));
+    }
+    let endpoints = body.networking_config.iter().flat_map(|config| &config.endpoints_config).flatten();
+    for (name, endpoint) in endpoints {
+        let ipam = endpoint.ipam_config.as_ref();
+        refuse(&[
+            (
+                "a second network",
+                *name != mode
+                    && !(name == "default" && matches!(mode.as_str(), "" | "bridge" | "default"))
+                    && !(name == "bridge" && matches!(mode.as_str(), "" | "default")),
+            ),
+            (
+                "--ip",
+                ipam.is_some_and(|ipam| ipam.ipv4_address.as_deref().is_some_and(|text| !text.is_empty())),
+            ),
+            (
+                "--ip6",
+                ipam.is_some_and(|ipam| ipam.ipv6_address.as_deref().is_some_and(|text| !text.is_empty())),
+            ),
+            (
+                "--link-local-ip",
+                ipam.is_some_and(|ipam| ipam.link_local_ips.as_ref().is_some_and(|list| !list.is_empty())),
+            ),
+            ("--mac-address", endpoint.mac_address.as_deref().is_some_and(|text| !text.is_empty())),
+            ("--network-alias", endpoint.aliases.as_ref().is_some_and(|list| !list.is_empty())),
+            ("--link", endpoint.links.as_ref().is_some_and(|list| !list.is_empty())),
+            (
+                "driver options of a network",
+                endpoint.driver_opts.as_ref().is_some_and(|list| !list.is_empty()),
+            ),
+        ])?;
+    }
+    Ok(())
+}
+
+fn refuse(options: &[(&str, bool)]) -> Result<()> {
+    match options.iter().find(|(_, asked)| *asked) {
+        Some((option, _)) => Err(Error::unsupported(option)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,445 @@
+//! From Docker's create body to the OCI runtime specification: what a monitor (or runc) carries out.
+//!
+//! <https://github.com/opencontainers/runtime-spec/blob/main/config.md>
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bollard_stubs::models::{ExecConfig, HostConfig, MountType};
+use lifecycle::record::Record;
+use network::Interface;
+use oci_spec::OciSpecError;
+use oci_spec::runtime::{
+    Capabilities, Capability, LinuxBuilder, LinuxCapabilities, LinuxCapabilitiesBuilder, LinuxCpuBuilder,
+    LinuxDeviceCgroup, LinuxDeviceCgroupBuilder, LinuxDeviceType, LinuxMemoryBuilder, LinuxNamespace,
+    LinuxNamespaceBuilder, LinuxNamespaceType, LinuxPidsBuilder, LinuxResources, LinuxResourcesBuilder,
+    Mount, MountBuilder, PosixRlimit, PosixRlimitBuilder, PosixRlimitType, Process, ProcessBuilder,
+    RootBuilder, Spec, SpecBuilder, UserBuilder,
+};
+
+use super::Engine;
+use super::config::Config;
+use super::error::{Error, Result};
+use super::files::hostname;
+use crate::bundle::Extra;
+
+/// What a container may do unless told otherwise: Docker's fourteen.
+const CAPABILITIES: [Capability; 14] = [
+    Capability::AuditWrite,
+    Capability::Chown,
+    Capability::DacOverride,
+    Capability::Fowner,
+    Capability::Fsetid,
+    Capability::Kill,
+    Capability::Mknod,
+    Capability::NetBindService,
+    Capability::NetRaw,
+    Capability::Setfcap,
+    Capability::Setgid,
+    Capability::Setpcap,
+    Capability::Setuid,
+    Capability::SysChroot,
+];
+
+/// Files of the kernel that tell of the whole machine, or act on it: hidden.
+const MASKED: [&str; 12] = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+];
+
+/// … and those that may be read and not written.
+const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Size of /dev/shm, in bytes, unless told otherwise.
+const SHM_SIZE: i64 = 64 << 20;
+
+/// Makes a container's bundle: `config.json` and `canoa.json`.
+pub fn build(engine: &Engine, folder: &Path, record: &Record<Config>) -> Result<(Spec, Extra)> {
+    let config = &record.config;
+    let host = config.host();
+    let spec = spec(&engine.settings.cgroup_parent, folder, record, &host)
+        .map_err(|error| Error::internal("describing the container", error))?;
+    let stdin = config.body.open_stdin == Some(true);
+    let log = host.log_config.as_ref().and_then(|log| log.typ.as_deref()) != Some("none");
+    let extra = Extra {
+        id: record.id.clone(),
+        layers: config.layers.clone(),
+        upper: made(folder.join("upper"))?,
+        work: made(folder.join("work"))?,
+        user: config.body.user.clone().unwrap_or_default(),
+        interfaces: interfaces(engine, config)?,
+        log: log.then(|| folder.join("log.json")),
+        open_stdin: stdin,
+        stdin_once: stdin && config.body.stdin_once == Some(true),
+        init: host.init == Some(true),
+        socket: engine.socket(&record.id),
+        exit: folder.join("exit.json"),
+    };
+    made(folder.join("rootfs"))?;
+    Ok((spec, extra))
+}
+
+fn made(path: PathBuf) -> Result<PathBuf> {
+    fs::create_dir_all(&path)
+        .map_err(|error| Error::internal(format!("creating {}", path.display()), error))?;
+    Ok(path)
+}
+
+fn interfaces(engine: &Engine, config: &Config) -> Result<Vec<Interface>> {
+    let mut all = Vec::new();
+    for (name, endpoint) in &config.networks {
+        let network = engine.networks.find(name)?;
+        if let (Some(bridge), Some(address), Some(gateway), Some(mac)) =
+            (network.bridge, endpoint.address, endpoint.gateway, endpoint.mac)
+        {
+            let name = format!("eth{}", all.len());
+            all.push(Interface { name, bridge: bridge.name, address, gateway, mac });
+        }
+    }
+    Ok(all)
+}
+
+/// `config.json`.
+fn spec(
+    cgroup_parent: &str,
+    folder: &Path,
+    record: &Record<Config>,
+    host: &HostConfig,
+) -> Result<Spec, OciSpecError> {
+    let config = &record.config;
+    let name = hostname(record);
+    let user = UserBuilder::default().uid(0u32).gid(0u32).build()?;
+    let mut process = ProcessBuilder::default()
+        .args(config.command())
+        .env(environment(config, &name))
+        .cwd(directory(config.body.working_dir.as_deref()))
+        .user(user)
+        .capabilities(capabilities(host)?)
+        .no_new_privileges(no_new_privileges(host))
+        .terminal(config.tty());
+    if let Some(score) = host.oom_score_adj.filter(|score| *score != 0) {
+        process = process.oom_score_adj(score as i32);
+    }
+    let mut process = process.build()?;
+    // The library's own default is 1024 open files; Docker leaves what the engine itself has.
+    process.set_rlimits(Some(rlimits(host)?));
+
+    let paths = |list: &Option<Vec<String>>, default: &[&str]| match list {
+        Some(list) => list.clone(),
+        None => default.iter().map(|path| (*path).to_owned()).collect::<Vec<String>>(),
+    };
+    let mut linux = LinuxBuilder::default()
+        .namespaces(namespaces(config)?)
+        .resources(resources(host)?)
+        .cgroups_path(PathBuf::from(cgroup_parent).join(&record.id))
+        .masked_paths(paths(&host.masked_paths, &MASKED))
+        .readonly_paths(paths(&host.readonly_paths, &READ_ONLY))
+        .rootfs_propagation("rprivate".to_owned())
+        .build()?;
+    if let Some(sysctls) = &host.sysctls {
+        linux.set_sysctl(Some(sysctls.clone()));
+    }
+    linux.set_uid_mappings(None);
+    linux.set_gid_mappings(None);
+    let root = RootBuilder::default().path("rootfs").readonly(host.readonly_rootfs == Some(true)).build()?;
+    let mut builder = SpecBuilder::default()
+        .version("1.2.0".to_owned())
+        .root(root)
+        .process(process)
+        .hostname(name)
+        .mounts(mounts(folder, config, host)?)
+        .linux(linux);
+    if let Some(domain) = config.body.domainname.as_ref().filter(|domain| !domain.is_empty()) {
+        builder = builder.domainname(domain.clone());
+    }
+    builder.build()
+}
+
+/// PATH and HOSTNAME come first, TERM with a terminal; what image and person say goes over them.
+/// (HOME is the monitor's, which looks the user up.)
+fn environment(config: &Config, hostname: &str) -> Vec<String> {
+    let mut all = vec![PATH.to_owned(), format!("HOSTNAME={hostname}")];
+    if config.tty() {
+        all.push("TERM=xterm".to_owned());
+    }
+    override_env(&mut all, config.body.env.iter().flatten());
+    all
+}
+
+fn override_env<'a>(all: &mut Vec<String>, more: impl Iterator<Item = &'a String>) {
+    for line in more {
+        let name = line.split('=').next();
+        match all.iter_mut().find(|other| other.split('=').next() == name) {
+            Some(place) => place.clone_from(line),
+            None => all.push(line.clone()),
+        }
+    }
+}
+
+fn directory(asked: Option<&str>) -> PathBuf {
+    Path::new("/").join(asked.unwrap_or_default())
+}
+
+fn capabilities(host: &HostConfig) -> Result<LinuxCapabilities, OciSpecError> {
+    let mut set: Capabilities = CAPABILITIES.into_iter().collect();
+    // Docker's order: ALL first, then what is taken away, then what is given.
+    let named = |list: &Option<Vec<String>>| -> Vec<String> {
+        list.iter().flatten().map(|name| capability_name(name).to_owned()).collect()
+    };
+    let (add, drop) = (named(&host.cap_add), named(&host.cap_drop));
+    if drop.iter().any(|name| name == "ALL") {
+        set.clear();
+    }
+    if add.iter().any(|name| name == "ALL") {
+        set = all_capabilities();
+    }
+    for name in &drop {
+        if let Ok(capability) = name.parse::<Capability>() {
+            set.remove(&capability);
+        }
+    }
+    set.extend(add.iter().filter_map(|name| name.parse::<Capability>().ok()));
+    LinuxCapabilitiesBuilder::default()
+        .bounding(set.clone())
+        .effective(set.clone())
+        .permitted(set)
+        .inheritable(Capabilities::new())
+        .ambient(Capabilities::new())
+        .build()
+}
+
+/// A capability's bare name in capitals: of `cap_net_admin`, `NET_ADMIN`.
+fn capability_name(name: &str) -> String {
+    let upper = name.to_ascii_uppercase();
+    upper.strip_prefix("CAP_").unwrap_or(&upper).to_owned()
+}
+
+/// Those that this kernel has: a number above `cap_last_cap` would be refused.
+fn all_capabilities() -> Capabilities {
+    let all = caps::runtime::thread_all_supported();
+    all.iter().filter_map(|one| capability_name(&one.to_string()).parse().ok()).collect()
+}
+
+/// Whether these are names of capabilities: asked at `create`.
+pub fn check_capabilities(host: &HostConfig) -> Result<()> {
+    for name in host.cap_add.iter().chain(&host.cap_drop).flatten() {
+        let bare = capability_name(name);
+        if bare != "ALL" && bare.parse::<Capability>().is_err() {
+            return Err(Error::invalid(format!("invalid capability: {name:?}")));
+        }
+    }
+    Ok(())
+}
+
+fn no_new_privileges(host: &HostConfig) -> bool {
+    let words = ["no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"];
+    host.security_opt.iter().flatten().any(|option| words.contains(&option.as_str()))
+}
+
+fn rlimits(host: &HostConfig) -> Result<Vec<PosixRlimit>, OciSpecError> {
+    let mut all = Vec::new();
+    for limit in host.ulimits.iter().flatten() {
+        let kind = format!("RLIMIT_{}", limit.name.clone().unwrap_or_default().to_ascii_uppercase());
+        let number = |value: Option<i64>| value.map_or(0, |value| value as u64);
+        all.push(
+            PosixRlimitBuilder::default()
+                .typ(rlimit_type(&kind).unwrap_or_default())
+                .soft(number(limit.soft))
+                .hard(number(limit.hard))
+                .build()?,
+        );
+    }
+    Ok(all)
+}
+
+fn rlimit_type(name: &str) -> Option<PosixRlimitType> {
+    serde_json::from_value(serde_json::Value::String(name.to_owned())).ok()
+}
+
+/// Whether these are names of limits, and the soft ones below the hard ones: asked at `create`.
+pub fn check_ulimits(host: &HostConfig) -> Result<()> {
+    for limit in host.ulimits.iter().flatten() {
+        let name = limit.name.clone().unwrap_or_default();
+        if rlimit_type(&format!("RLIMIT_{}", name.to_ascii_uppercase())).is_none() {
+            return Err(Error::invalid(format!("invalid ulimit type: {name}")));
+        }
+        let (soft, hard) = (limit.soft.unwrap_or(0), limit.hard.unwrap_or(0));
+        if hard != -1 && (soft > hard || soft == -1) {
+            let why = format!("ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}");
+            return Err(Error::invalid(why));
+        }
+    }
+    Ok(())
+}
+
+fn namespaces(config: &Config) -> Result<Vec<LinuxNamespace>, OciSpecError> {
+    let mut kinds = vec![
+        LinuxNamespaceType::Mount,
+        LinuxNamespaceType::Uts,
+        LinuxNamespaceType::Pid,
+        LinuxNamespaceType::Ipc,
+    ];
+    if config.network_mode() != "host" {
+        kinds.push(LinuxNamespaceType::Network);
+    }
+    // On version 1 Docker leaves the host's: programs there look for their group by its whole path.
+    if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+        kinds.push(LinuxNamespaceType::Cgroup);
+    }
+    kinds.into_iter().map(|kind| LinuxNamespaceBuilder::default().typ(kind).build()).collect()
+}
+
+fn mounts(folder: &Path, config: &Config, host: &HostConfig) -> Result<Vec<Mount>, OciSpecError> {
+    let mut all = Vec::new();
+    let mut add = |destination: &str, kind: &str, source: &Path, options: &[&str]| {
+        let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+        let mount =
+            MountBuilder::default().destination(destination).typ(kind).source(source).options(options);
+        all.push(mount.build()?);
+        Ok::<_, OciSpecError>(())
+    };
+    let shm = format!("size={}", host.shm_size.filter(|size| *size > 0).unwrap_or(SHM_SIZE));
+    let shm = ["nosuid", "noexec", "nodev", "mode=1777", &shm];
+    let tmpfs = ["nosuid", "strictatime", "mode=755", "size=65536k"];
+    let devpts = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"];
+    let read_only = ["nosuid", "noexec", "nodev", "ro"];
+    add("/proc", "proc", Path::new("proc"), &["nosuid", "noexec", "nodev"])?;
+    add("/dev", "tmpfs", Path::new("tmpfs"), &tmpfs)?;
+    add("/dev/pts", "devpts", Path::new("devpts"), &devpts)?;
+    add("/sys", "sysfs", Path::new("sysfs"), &read_only)?;
+    add("/sys/fs/cgroup", "cgroup", Path::new("cgroup"), &read_only)?;
+    add("/dev/mqueue", "mqueue", Path::new("mqueue"), &["nosuid", "noexec", "nodev"])?;
+    add("/dev/shm", "tmpfs", Path::new("shm"), &shm)?;
+    for (destination, options) in host.tmpfs.iter().flatten() {
+        let own: Vec<&str> = options.split(',').filter(|option| !option.is_empty()).collect();
+        add(destination, "tmpfs", Path::new("tmpfs"), &[&["nosuid", "nodev", "noexec"], &own[..]].concat())?;
+    }
+    for mount in host.mounts.iter().flatten().filter(|mount| mount.typ == Some(MountType::TMPFS)) {
+        let options = mount.tmpfs_options.clone().unwrap_or_default();
+        let mut own = vec!["nosuid".to_owned(), "nodev".to_owned(), "noexec".to_owned()];
+        own.extend(options.size_bytes.map(|size| format!("size={size}")));
+        own.extend(options.mode.map(|mode| format!("mode={mode:o}")));
+        own.extend((mount.read_only == Some(true)).then(|| "ro".to_owned()));
+        let own: Vec<&str> = own.iter().map(String::as_str).collect();
+        add(mount.target.as_deref().unwrap_or_default(), "tmpfs", Path::new("tmpfs"), &own)?;
+    }
+    for name in ["resolv.conf", "hostname", "hosts"] {
+        add(&format!("/etc/{name}"), "bind", &folder.join(name), &["rbind", "rprivate"])?;
+    }
+    // What lies above comes first: /data, then /data/cache.
+    let mut own: Vec<_> = config.mounts.iter().collect();
+    own.sort_by_key(|mount| mount.destination.matches('/').count());
+    for mount in own {
+        let access = if mount.writable { "rw" } else { "ro" };
+        add(&mount.destination, "bind", &mount.source, &["rbind", "rprivate", access])?;
+    }
+    Ok(all)
+}
+
+fn resources(host: &HostConfig) -> Result<LinuxResources, OciSpecError> {
+    let mut resources = LinuxResourcesBuilder::default().devices(devices()?);
+    let limit = host.memory.filter(|memory| *memory > 0);
+    if limit.is_some() || host.memory_reservation.is_some_and(|value| value > 0) {
+        let mut memory = LinuxMemoryBuilder::default();
+        if let Some(limit) = limit {
+            // Memory and swap together: twice the memory unless told otherwise; -1 is no limit.
+            let swap = host.memory_swap.filter(|swap| *swap != 0).unwrap_or(limit.saturating_mul(2));
+            memory = memory.limit(limit).swap(swap);
+        }
+        if let Some(reservation) = host.memory_reservation.filter(|value| *value > 0) {
+            memory = memory.reservation(reservation);
+        }
+        resources = resources.memory(memory.build()?);
+    }
+    let mut cpu = LinuxCpuBuilder::default();
+    let mut limited = false;
+    if let Some(nano) = host.nano_cpus.filter(|nano| *nano > 0) {
+        // 1.5 CPUs are 150 ms of each 100 ms.
+        cpu = cpu.period(100_000u64).quota(nano / 10_000);
+        limited = true;
+    }
+    if let Some(period) = host.cpu_period.filter(|value| *value > 0) {
+        cpu = cpu.period(period as u64);
+        limited = true;
+    }
+    if let Some(quota) = host.cpu_quota.filter(|value| *value > 0) {
+        cpu = cpu.quota(quota);
+        limited = true;
+    }
+    if let Some(shares) = host.cpu_shares.filter(|value| *value > 0) {
+        cpu = cpu.shares(shares as u64);
+        limited = true;
+    }
+    for (text, set) in [(&host.cpuset_cpus, true), (&host.cpuset_mems, false)] {
+        if let Some(text) = text.as_ref().filter(|text| !text.is_empty()) {
+            cpu = if set { cpu.cpus(text.clone()) } else { cpu.mems(text.clone()) };
+            limited = true;
+        }
+    }
+    if limited {
+        resources = resources.cpu(cpu.build()?);
+    }
+    if let Some(limit) = host.pids_limit.filter(|limit| *limit > 0) {
+        resources = resources.pids(LinuxPidsBuilder::default().limit(limit).build()?);
+    }
+    resources.build()
+}
+
+/// No device but those that every program expects. Making device nodes is allowed, using them not.
+fn devices() -> Result<Vec<LinuxDeviceCgroup>, OciSpecError> {
+    const ANY: i64 = -1;
+    let rule = |kind, major: i64, minor: i64, access: &str| {
+        let mut rule = LinuxDeviceCgroupBuilder::default().allow(true).typ(kind).access(access);
+        if major != ANY {
+            rule = rule.major(major);
+        }
+        if minor != ANY {
+            rule = rule.minor(minor);
+        }
+        rule.build()
+    };
+    let (character, block) = (LinuxDeviceType::C, LinuxDeviceType::B);
+    let mut all = vec![LinuxDeviceCgroupBuilder::default().allow(false).access("rwm").build()?];
+    all.push(rule(character, ANY, ANY, "m")?);
+    all.push(rule(block, ANY, ANY, "m")?);
+    // null, zero, full, random, urandom; tty, console, ptmx; the terminals of devpts.
+    for (major, minor) in [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2), (136, ANY)] {
+        all.push(rule(character, major, minor, "rwm")?);
+    }
+    Ok(all)
+}
+
+/// The process of an exec: the container's own, as it was described at its start, with what the
+/// exec asks for.
+pub fn exec_process(folder: &Path, exec: &ExecConfig) -> Result<Process> {
+    let path = folder.join("config.json");
+    let spec =
+        Spec::load(&path).map_err(|error| Error::internal(format!("reading {}", path.display()), error))?;
+    let mut process = spec.process().clone().unwrap_or_default();
+    process.set_args(exec.cmd.clone());
+    process.set_terminal(exec.tty);
+    let mut env = process.env().clone().unwrap_or_default();
+    // TERM is the exec's own matter.
+    env.retain(|line| !line.starts_with("TERM=") || exec.tty == Some(true));
+    if exec.tty == Some(true) && !env.iter().any(|line| line.starts_with("TERM=")) {
+        env.push("TERM=xterm".to_owned());
+    }
+    override_env(&mut env, exec.env.iter().flatten());
+    process.set_env(Some(env));
+    if let Some(directory_asked) = exec.working_dir.as_deref().filter(|path| !path.is_empty()) {
+        process.set_cwd(directory(Some(directory_asked)));
+    }
+    Ok(process)
+}

@@ -1,0 +1,367 @@
+//! Volumes: folders of ours that outlive the containers which use them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use lifecycle::record::{new_id, now, replace};
+use serde::{Deserialize, Serialize};
+
+use super::Engine;
+use super::config::{Config, MountPoint};
+use super::containers::Container;
+use super::error::{Error, Result};
+use super::names;
+
+/// One volume: `volumes/NAME/volume.json`, with its content in `_data` beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    /// The format of the file.
+    pub version: u32,
+    /// What people call it; 64 hexadecimal digits if nobody gave it a name.
+    pub name: String,
+    /// When it was made.
+    pub created_at: String,
+    /// Whatever its owner wants to remember of it.
+    pub labels: BTreeMap<String, String>,
+    /// Whether it was made for one container, without a name.
+    pub anonymous: bool,
+    /// Whether the image's files at its place have still to be copied into it, at its first use.
+    #[serde(default)]
+    pub fresh: bool,
+}
+
+/// All volumes.
+#[derive(Debug)]
+pub struct Volumes {
+    root: PathBuf,
+    all: Mutex<BTreeMap<String, Volume>>,
+}
+
+impl Volumes {
+    /// Reads the volumes below `root`.
+    pub fn open(root: PathBuf) -> Result<Volumes> {
+        let io = |doing: &str, error| Error::internal(format!("{doing} {}", root.display()), error);
+        fs::create_dir_all(&root).map_err(|error| io("creating", error))?;
+        let mut all = BTreeMap::new();
+        for entry in fs::read_dir(&root).map_err(|error| io("reading", error))?.flatten() {
+            // A folder without its file was half made or half removed, and nobody's data is in it.
+            match fs::read(entry.path().join("volume.json")) {
+                Ok(text) => match serde_json::from_slice::<Volume>(&text) {
+                    Ok(volume) => drop(all.insert(volume.name.clone(), volume)),
+                    Err(error) => tracing::warn!("left as it is: {}: {error}", entry.path().display()),
+                },
+                Err(_) => drop(fs::remove_dir(entry.path())),
+            }
+        }
+        Ok(Volumes { root, all: Mutex::new(all) })
+    }
+
+    /// All of them, by name.
+    pub fn all(&self) -> Vec<Volume> {
+        self.lock().values().cloned().collect()
+    }
+
+    /// The volume of this name.
+    pub fn find(&self, name: &str) -> Result<Volume> {
+        let found = self.lock().get(name).cloned();
+        found.ok_or_else(|| Error::not_found(format!("get {name}: no such volume")))
+    }
+
+    /// Where its content lies.
+    pub fn data(&self, name: &str) -> PathBuf {
+        self.root.join(name).join("_data")
+    }
+
+    /// Makes a volume, or finds the one that has this name already (that is no error to Docker).
+    pub fn create(&self, name: Option<&str>, labels: BTreeMap<String, String>) -> Result<Volume> {
+        let anonymous = name.is_none();
+        let name = match name {
+            Some(name) => {
+                names::check("volume", name)?;
+                name.to_owned()
+            }
+            None => new_id().map_err(|error| Error::internal("drawing an id", error))?,
+        };
+        let mut all = self.lock();
+        if let Some(volume) = all.get(&name) {
+            return Ok(volume.clone());
+        }
+        let volume = Volume { version: 1, name, created_at: now(), labels, anonymous, fresh: true };
+        let folder = self.root.join(&volume.name);
+        let failed = |error| Error::internal(format!("creating volume {}", volume.name), error);
+        fs::create_dir_all(folder.join("_data")).map_err(failed)?;
+        self.save(&volume).inspect_err(|_| drop(fs::remove_dir_all(&folder)))?;
+        all.insert(volume.name.clone(), volume.clone());
+        Ok(volume)
+    }
+
+    /// Notes that the first use of a volume is over: from now on its content is its own.
+    pub fn used(&self, name: &str) -> Result<()> {
+        let mut all = self.lock();
+        match all.get_mut(name) {
+            Some(volume) if volume.fresh => {
+                volume.fresh = false;
+                self.save(volume)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes a volume and what is in it. Who calls this knows that nobody uses it.
+    pub fn remove(&self, name: &str) -> Result<()> {
+        let mut all = self.lock();
+        let folder = self.root.join(name);
+        let failed = |error: io::Error| Error::internal(format!("removing volume {name}"), error);
+        // Its file goes first: whatever then stops us, nothing half removed looks like a volume.
+        for gone in [fs::remove_file(folder.join("volume.json")), fs::remove_dir_all(&folder)] {
+            match gone {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+                _ => {}
+            }
+        }
+        all.remove(name);
+        Ok(())
+    }
+
+    fn save(&self, volume: &Volume) -> Result<()> {
+        let path = self.root.join(&volume.name).join("volume.json");
+        let text =
+            serde_json::to_vec_pretty(volume).map_err(|error| Error::internal("writing JSON", error))?;
+        replace(&path, &text, true)
+            .map_err(|error| Error::internal(format!("writing {}", path.display()), error))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Volume>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The ids of the containers, running or not, that use a volume.
+pub fn users(engine: &Engine, name: &str) -> Vec<String> {
+    let uses = |container: &Arc<Container>| {
+        let named = |mount: &MountPoint| mount.volume.as_deref() == Some(name);
+        container.with(|record| record.config.mounts.iter().any(named)).then(|| container.id.clone())
+    };
+    engine.containers.all().iter().filter_map(uses).collect()
+}
+
+/// Removes a volume that nobody uses. `force` only means: no error if there is none.
+pub fn remove(engine: &Engine, name: &str, force: bool) -> Result<()> {
+    match engine.volumes.find(name) {
+        Err(_) if force => return Ok(()),
+        found => found?,
+    };
+    let users = users(engine, name);
+    if !users.is_empty() {
+        return Err(Error::conflict(format!("remove {name}: volume is in use - [{}]", users.join(", "))));
+    }
+    engine.volumes.remove(name)?;
+    engine.events.tell("volume", "destroy", name, BTreeMap::new());
+    Ok(())
+}
+
+/// Removes the volumes that were made for a container alone.
+pub fn remove_anonymous(engine: &Engine, container: &Container) {
+    let mounts = container.with(|record| record.config.mounts.clone());
+    for name in mounts.iter().filter(|mount| mount.anonymous).filter_map(|mount| mount.volume.as_ref()) {
+        if let Err(error) = remove(engine, name, true) {
+            tracing::warn!("{error}");
+        }
+    }
+}
+
+/// A `-v`, taken apart: what, where, how.
+#[derive(Debug, PartialEq, Eq)]
+struct Bind<'a> {
+    source: Option<&'a str>,
+    destination: &'a str,
+    mode: &'a str,
+}
+
+/// Takes `[SOURCE:]DESTINATION[:MODE]` apart.
+fn parse_bind(text: &str) -> Result<Bind<'_>> {
+    let invalid = || Error::invalid(format!("invalid volume specification: '{text}'"));
+    let parts: Vec<&str> = text.split(':').collect();
+    let bind = match parts.as_slice() {
+        [destination] => Bind { source: None, destination, mode: "" },
+        [source, destination] if destination.starts_with('/') => {
+            Bind { source: Some(source), destination, mode: "" }
+        }
+        [destination, mode] => Bind { source: None, destination, mode },
+        [source, destination, mode] => Bind { source: Some(source), destination, mode },
+        _ => return Err(invalid()),
+    };
+    if !bind.destination.starts_with('/') || bind.source == Some("") {
+        return Err(invalid());
+    }
+    if normal(bind.destination) == "/" {
+        let why = "destination can't be '/'";
+        return Err(Error::invalid(format!("invalid volume specification: '{text}': {why}")));
+    }
+    for word in bind.mode.split(',').filter(|word| !word.is_empty()) {
+        match word {
+            // z and Z are for SELinux, which relabels; where there is none they mean nothing. The
+            // rest is what we do anyway.
+            "rw" | "ro" | "z" | "Z" | "nocopy" | "rprivate" | "private" => {}
+            "shared" | "rshared" | "slave" | "rslave" => {
+                return Err(Error::unsupported(format!("the mount option {word} in '{text}'")));
+            }
+            _ => {
+                return Err(Error::invalid(format!(
+                    "invalid volume specification: '{text}': invalid mode: {word}"
+                )));
+            }
+        }
+    }
+    Ok(bind)
+}
+
+/// A path without doubled or trailing slashes and dots. It is not looked up anywhere.
+fn normal(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
+/// Everything that is to be mounted into a new container: its binds and mounts, and a volume for
+/// each place where its image wants one. Volumes that don't exist are made.
+pub fn mounts(engine: &Engine, config: &Config) -> Result<Vec<MountPoint>> {
+    let host = config.host();
+    let mut all: Vec<MountPoint> = Vec::new();
+    let mut add = |mount: MountPoint| {
+        if all.iter().any(|other| other.destination == mount.destination) {
+            return Err(Error::invalid(format!("Duplicate mount point: {}", mount.destination)));
+        }
+        all.push(mount);
+        Ok(())
+    };
+    for text in host.binds.iter().flatten() {
+        let bind = parse_bind(text)?;
+        let writable = !bind.mode.split(',').any(|word| word == "ro");
+        add(mount(engine, bind.source, bind.destination, bind.mode, writable, true)?)?;
+    }
+    for one in host.mounts.iter().flatten() {
+        use bollard_stubs::models::MountType;
+        let Some(target) = one.target.as_deref().filter(|target| target.starts_with('/')) else {
+            return Err(Error::invalid("invalid mount config: field Target must be an absolute path"));
+        };
+        let writable = one.read_only != Some(true);
+        let source = one.source.as_deref().filter(|source| !source.is_empty());
+        match one.typ {
+            Some(MountType::VOLUME) => add(mount(engine, source, target, "z", writable, true)?)?,
+            Some(MountType::BIND) => match source {
+                Some(source) if source.starts_with('/') => {
+                    add(mount(engine, Some(source), target, "", writable, false)?)?;
+                }
+                _ => {
+                    return Err(Error::invalid(
+                        "invalid mount config for type \"bind\": field Source must be an absolute path",
+                    ));
+                }
+            },
+            Some(MountType::TMPFS) => {}
+            other => return Err(Error::unsupported(format!("a mount of type {other:?}"))),
+        }
+    }
+    for destination in config.body.volumes.iter().flatten() {
+        if !destination.starts_with('/') {
+            return Err(Error::invalid(format!("invalid volume specification: '{destination}'")));
+        }
+        let destination = normal(destination);
+        if !all.iter().any(|other| other.destination == destination) {
+            all.push(mount(engine, None, &destination, "", true, true)?);
+        }
+    }
+    Ok(all)
+}
+
+fn mount(
+    engine: &Engine,
+    source: Option<&str>,
+    destination: &str,
+    mode: &str,
+    writable: bool,
+    make: bool,
+) -> Result<MountPoint> {
+    let destination = normal(destination);
+    let mode = mode.to_owned();
+    if let Some(path) = source.filter(|source| source.starts_with('/')) {
+        // -v makes a folder that isn't there, --mount doesn't: Docker's difference.
+        match fs::metadata(path) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound && make => fs::create_dir_all(path)
+                .map_err(|error| Error::internal(format!("creating {path} for a bind mount"), error))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(Error::invalid(format!(
+                    "invalid mount config for type \"bind\": bind source path does not exist: {path}"
+                )));
+            }
+            Err(error) => return Err(Error::internal(format!("looking at {path} for a bind mount"), error)),
+        }
+        let source = PathBuf::from(path);
+        return Ok(MountPoint { volume: None, source, destination, mode, writable, anonymous: false });
+    }
+    let known = source.is_some_and(|name| engine.volumes.find(name).is_ok());
+    let volume = engine.volumes.create(source, BTreeMap::new())?;
+    if !known {
+        engine.events.tell("volume", "create", &volume.name, BTreeMap::new());
+    }
+    let (anonymous, source) = (source.is_none(), engine.volumes.data(&volume.name));
+    Ok(MountPoint { volume: Some(volume.name), source, destination, mode, writable, anonymous })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bind_is_taken_apart_as_docker_does() {
+        let bind = |source, destination, mode| Bind { source, destination, mode };
+        assert_eq!(parse_bind("/data").unwrap(), bind(None, "/data", ""));
+        assert_eq!(parse_bind("name:/data").unwrap(), bind(Some("name"), "/data", ""));
+        assert_eq!(parse_bind("/host:/data:ro").unwrap(), bind(Some("/host"), "/data", "ro"));
+        assert_eq!(parse_bind("/data:ro").unwrap(), bind(None, "/data", "ro"));
+    }
+
+    #[test]
+    fn a_bind_that_makes_no_sense_is_refused() {
+        for text in
+            ["", "a", "a:b", ":/x", "/a:/b:c", "/a:/b:ro:z", "/a:/", "/a:/b/..", "v:/x:shared", "/a:b:c"]
+        {
+            parse_bind(text).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_volume_outlives_its_engine_and_goes_when_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("volumes");
+        let volumes = Volumes::open(root.clone()).unwrap();
+        let volume = volumes.create(Some("data"), BTreeMap::new()).unwrap();
+        fs::write(volumes.data("data").join("file"), "x").unwrap();
+        assert_eq!(volumes.create(Some("data"), BTreeMap::new()).unwrap(), volume);
+        let again = Volumes::open(root.clone()).unwrap();
+        assert_eq!(again.all(), [volume]);
+        again.remove("data").unwrap();
+        assert!(Volumes::open(root).unwrap().all().is_empty());
+        assert!(matches!(again.find("data"), Err(error) if error.message == "get data: no such volume"));
+    }
+
+    #[test]
+    fn a_volumes_name_leads_nowhere_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let volumes = Volumes::open(folder.path().join("volumes")).unwrap();
+        for name in ["..", "../x", "a/b", ".", ""] {
+            volumes.create(Some(name), BTreeMap::new()).unwrap_err();
+        }
+    }
+}
