@@ -30,9 +30,9 @@ struct Created {
 /// Runs the command.
 ///
 /// # Errors
-/// The exit status is 125.
+/// The engine's; a flag that makes no sense, with the exit status 125.
 pub async fn run(client: &Client, args: Args) -> Outcome {
-    let id = create(client, &args.options, false).await.map_err(|error| error.code(125))?;
+    let id = create(client, &args.options, false).await?;
     output::line(&id)?;
     Ok(0)
 }

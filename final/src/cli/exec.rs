@@ -48,7 +48,7 @@ pub struct Args {
     #[arg(long)]
     privileged: bool,
     /// Container, and what to run in it
-    #[arg(required = true, num_args = 2.., value_name = "CONTAINER COMMAND [ARG]", trailing_var_arg = true)]
+    #[arg(required = true, value_name = "CONTAINER COMMAND [ARG]", trailing_var_arg = true)]
     container_and_command: Vec<String>,
 }
 
@@ -72,7 +72,7 @@ struct Inspected {
 pub async fn run(client: &Client, args: Args) -> Outcome {
     let (container, command) = match args.container_and_command.split_first() {
         Some((container, command)) if !command.is_empty() => (parse::name(container), command),
-        _ => return Err(Failure::new("exec wants a container and a command")),
+        _ => return Err(Failure::new("exec wants a container and a command: canoa exec CONTAINER COMMAND")),
     };
     let container = container.map_err(Failure::new)?;
     let input = args.interactive && !args.detach;

@@ -59,7 +59,9 @@ impl Reference {
     /// # Errors
     /// Nothing where a name or a tag should be. The rest is for the engine to judge.
     pub fn parse(text: &str) -> Result<Reference, Failure> {
-        let wrong = || Failure::new(format!("image {text:?}: write name, name:tag or name@sha256:…"));
+        let wrong = || {
+            Failure::new(format!("invalid reference format: {text:?}: write name, name:tag or name@sha256:…"))
+        };
         let (name, tag) = match text.split_once('@') {
             // With a digest a tag says nothing more.
             Some((name, digest)) => (split_tag(name).map_or(name, |(name, _)| name), digest),

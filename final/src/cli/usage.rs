@@ -1,12 +1,12 @@
 //! A command line that is not understood, and the exit statuses that scripts know from Docker.
 
 use std::env;
-use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 
+use super::output;
 use super::{Cli, Command, ContainerCommand, ContainerGroup};
 
 /// Reads the command line. What is wrong with it has been said when this fails with the exit
@@ -27,15 +27,28 @@ pub fn parse() -> Result<Cli, u8> {
             _ if is_run() => 125,
             _ => 1,
         };
-        // clap says "error:"; who says it is of more use in a script's output.
-        let mut stderr = std::io::stderr();
-        let text = match stderr.is_terminal() {
-            true => error.render().ansi().to_string(),
-            false => error.render().to_string(),
-        };
-        let _ = write!(stderr, "{}", text.replacen("error:", "canoa:", 1));
+        output::note(&format!("canoa: {}", one_line(&error.render().to_string())));
         code
     })
+}
+
+/// clap's message in one line: what is wrong, what was perhaps meant, and where there is help. The
+/// paragraphs in between repeat the usage.
+fn one_line(text: &str) -> String {
+    let mut lines = text.trim_start_matches("error: ").lines().map(str::trim);
+    let first: Vec<&str> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
+    let mut line = first.join(" ");
+    for more in lines {
+        if let Some(usage) = more.strip_prefix("Usage: ") {
+            let command: Vec<&str> =
+                usage.split(' ').take_while(|word| !word.starts_with(['[', '<', '-'])).collect();
+            line.push_str(&format!("; see \"{} --help\"", command.join(" ")));
+        } else if let Some(tip) = more.strip_prefix("tip: ").filter(|tip| tip.contains("similar")) {
+            // The other tip, how to pass a flag as a value, is rarely what was meant.
+            line.push_str(&format!("; {tip}"));
+        }
+    }
+    line
 }
 
 /// Whether the command that could not be parsed was `run` or `create`.
