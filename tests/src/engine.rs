@@ -2,7 +2,8 @@
 //!
 //! The tests call one program with Docker's command line. `CANOA_BIN` names it; without that, canoa is
 //! built from this workspace. If it is Docker's own command, each lab gets a real dockerd: that is how
-//! one finds out whether it is the test or canoa that is wrong about what Docker does.
+//! one finds out whether it is the test or canoa that is wrong about what Docker does. With
+//! `CANOA_ENGINE=docker` canoa's command line drives a real dockerd.
 
 use std::env;
 use std::path::PathBuf;
@@ -20,12 +21,20 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What `CANOA_BIN` names.
-    pub fn of_this_run() -> Kind {
+    /// Whose command line is tested: `CANOA_BIN` names it.
+    pub fn of_the_client() -> Kind {
         let named = env::var_os("CANOA_BIN").map(PathBuf::from).unwrap_or_default();
         match named.file_name().is_some_and(|name| name == "docker") {
             true => Kind::Docker,
             false => Kind::Canoa,
+        }
+    }
+
+    /// Whose engine it talks to: the client's own, if `CANOA_ENGINE` doesn't say `docker`.
+    pub fn of_the_engine() -> Kind {
+        match env::var_os("CANOA_ENGINE").is_some_and(|engine| engine == "docker") {
+            true => Kind::Docker,
+            false => Kind::of_the_client(),
         }
     }
 
@@ -34,7 +43,7 @@ impl Kind {
         self == Kind::Canoa
     }
 
-    /// The environment variable that says where the engine listens.
+    /// The environment variable that tells the client where the engine listens.
     pub fn host_variable(self) -> &'static str {
         match self {
             Kind::Canoa => "CANOA_HOST",

@@ -65,7 +65,7 @@ impl Lab {
         Ok(Lab {
             name: name.to_owned(),
             binary: binary()?,
-            kind: Kind::of_this_run(),
+            kind: Kind::of_the_engine(),
             folder,
             form,
             daemon: RefCell::new(None),
@@ -135,7 +135,7 @@ impl Lab {
     /// The command itself, for cases that need more control. No engine is started.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.program(&self.binary);
-        command.env(self.kind.host_variable(), format!("unix://{}", self.socket().display()));
+        command.env(Kind::of_the_client().host_variable(), format!("unix://{}", self.socket().display()));
         match (self.form, arguments) {
             (Form::Long, [first, rest @ ..]) => command.args(long_form(first)).args(rest),
             _ => command.args(arguments),
@@ -190,9 +190,13 @@ impl Lab {
         self.folder.join("root")
     }
 
-    /// Where the lab's engine keeps its run-time files.
+    /// Where the lab's engine keeps its run-time files. Short: a socket's path has 107 bytes at most
+    /// (unix(7)), and a container's id takes 64 of them. As root, /run is the lab's own.
     pub fn exec_root(&self) -> PathBuf {
-        self.folder.join("exec")
+        match self.is_root() {
+            true => "/run/engine".into(),
+            false => self.folder.join("x"),
+        }
     }
 
     /// Sees to it that the engine runs.

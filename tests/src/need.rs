@@ -44,7 +44,7 @@ impl Need {
             Need::OrdinaryUser if root => {
                 Some(Missing { reason: "is about ordinary users: run it as one".into(), lack: false })
             }
-            Need::Canoa if !crate::engine::Kind::of_this_run().is_canoa() => Some(Missing {
+            Need::Canoa if !crate::engine::Kind::of_the_engine().is_canoa() => Some(Missing {
                 reason: "is about canoa, and CANOA_BIN is Docker's command".into(),
                 lack: false,
             }),

@@ -108,8 +108,10 @@ fn watch_named(cases: &[Case], arguments: &[OsString]) -> Result<i32> {
     watch(case, form)
 }
 
-/// Makes the lab, runs the case in it, and leaves nothing of it behind.
-fn watch(case: &Case, form: Form) -> Result<i32> {
+/// Makes the lab, runs the case in it, and leaves nothing of it behind. Returns its exit code.
+///
+/// Must be called while the process has a single thread.
+pub fn watch(case: &Case, form: Form) -> Result<i32> {
     let root = geteuid().is_root();
     let name = sweep::lab_name(getpid())?;
     let folder = sweep::folder_of_labs().join(&name);

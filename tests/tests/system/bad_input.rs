@@ -67,7 +67,7 @@ fn leaves_nothing(lab: &Lab, attempt: impl FnOnce()) {
     let after = kept(lab);
     let new: Vec<_> = after.iter().filter(|path| !before.contains(path)).collect();
     // Docker keeps folders of its own there; it is canoa that is on trial.
-    assert!(new.is_empty() || !Kind::of_this_run().is_canoa(), "half-made: {new:#?}");
+    assert!(new.is_empty() || !Kind::of_the_engine().is_canoa(), "half-made: {new:#?}");
 }
 
 fn an_unknown_container_is_named(lab: &Lab) {
@@ -169,7 +169,7 @@ fn a_malformed_size_is_refused(lab: &Lab) {
         let too_much = "99999999999999999999g";
         for size in ["64x", "m", "64mm", "1.2.3m", "0x10", too_much] {
             // Docker lets it overflow, and then finds it too small.
-            if size == too_much && !Kind::of_this_run().is_canoa() {
+            if size == too_much && !Kind::of_the_engine().is_canoa() {
                 continue;
             }
             let ran = lab.canoa(&["run", "--rm", "-m", size, "base", "true"]).exits(125);
@@ -227,19 +227,19 @@ fn a_registry_that_is_not_there_is_an_error(lab: &Lab) {
 
 fn a_registry_that_answers_401_is_an_error(lab: &Lab) {
     let registry = OwnRegistry::with_busybox(Behaviour::Status(401));
-    let about = if Kind::of_this_run().is_canoa() { "login" } else { "" };
+    let about = if Kind::of_the_engine().is_canoa() { "login" } else { "" };
     the_pull_fails(lab, &registry.host, about);
 }
 
 fn a_registry_that_answers_500_is_an_error(lab: &Lab) {
     let registry = OwnRegistry::with_busybox(Behaviour::Status(500));
-    let about = if Kind::of_this_run().is_canoa() { "500" } else { "" };
+    let about = if Kind::of_the_engine().is_canoa() { "500" } else { "" };
     the_pull_fails(lab, &registry.host, about);
 }
 
 fn an_image_that_the_registry_has_not_is_an_error(lab: &Lab) {
     let registry = OwnRegistry::with_busybox(Behaviour::Status(404));
-    let about = if Kind::of_this_run().is_canoa() { "some/box" } else { "" };
+    let about = if Kind::of_the_engine().is_canoa() { "some/box" } else { "" };
     the_pull_fails(lab, &registry.host, about);
 }
 
@@ -250,7 +250,7 @@ fn a_download_that_is_cut_is_an_error(lab: &Lab) {
 
 fn a_layer_of_another_digest_is_an_error(lab: &Lab) {
     let registry = OwnRegistry::with_busybox(Behaviour::WrongLayer);
-    let about = if Kind::of_this_run().is_canoa() { "sha256:" } else { "" };
+    let about = if Kind::of_the_engine().is_canoa() { "sha256:" } else { "" };
     the_pull_fails(lab, &registry.host, about);
 }
 

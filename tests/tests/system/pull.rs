@@ -119,7 +119,7 @@ fn a_foreign_platform_is_an_error_that_names_it(lab: &Lab) {
     // Docker lets it pass with a warning and fails at the exec: here it is an error at once.
     let ran = lab.canoa(&["run", "--rm", &image, "true"]);
     assert!(ran.code == 125 || ran.code == 127, "{ran}");
-    if e2e::engine::Kind::of_this_run().is_canoa() {
+    if e2e::engine::Kind::of_the_engine().is_canoa() {
         ran.exits(125).complains_about("s390x");
     }
 }
