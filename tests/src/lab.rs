@@ -289,15 +289,19 @@ impl Lab {
         self.folder.join("engine.log")
     }
 
-    /// Docker has no image of the name `base`: make it one of busybox.
+    /// Docker has no image of the name `base`: make it one of busybox, with its own command.
     fn lend_docker_a_base(&self) {
-        if self.finish(&mut self.command(&["image", "inspect", "base"])).code == 0 {
+        let docker = |arguments: &[&str]| {
+            let mut command = self.program("docker");
+            command.env("DOCKER_HOST", format!("unix://{}", self.socket().display())).args(arguments);
+            self.finish(&mut command)
+        };
+        if docker(&["image", "inspect", "base"]).code == 0 {
             return;
         }
         let tar = self.folder.join("base.tar");
         fs::write(&tar, crate::image::busybox_layer().expect("a layer")).expect("writing the image");
-        let tar = tar.to_string_lossy().into_owned();
-        self.finish(&mut self.command(&["import", "-c", "CMD [\"sh\"]", &tar, "base"])).ok();
+        docker(&["import", "-c", "CMD [\"sh\"]", &tar.to_string_lossy(), "base"]).ok();
     }
 }
 

@@ -72,13 +72,13 @@ impl Ran {
 
     /// One clear line on standard error, which names what it is about, and nothing on standard output.
     ///
-    /// Docker's own `See 'docker run --help'.` below it is let through: it is no second message.
+    /// A pointer to `--help` below it, as Docker and clap have it, is let through: no second message.
     #[track_caller]
     pub fn complains_in_one_line_about(self, what: &str) -> Self {
         let lines: Vec<&str> = self
             .stderr
             .lines()
-            .filter(|line| !line.trim().is_empty() && !line.starts_with("See '"))
+            .filter(|line| !line.trim().is_empty() && !line.contains("--help'."))
             .collect();
         assert!(lines.len() == 1, "should have complained in one line:\n{self}");
         let lower = self.stderr.to_lowercase();
