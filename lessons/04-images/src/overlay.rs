@@ -83,9 +83,13 @@ impl Overlay {
     // ANCHOR_END: new
 
     // ANCHOR: old
-    /// By `mount(2)`, which needs a place: one in a mount namespace that is made for this and ends
-    /// with its thread. What `open_tree` copies from there stays.
-    fn mount_by_place(&self) -> Result<OwnedFd> {
+    /// The old way, as [`Overlay::mount`] does where the kernel is too old for the new one: by
+    /// `mount(2)`, which needs a place. It is one in a mount namespace that is made for this and
+    /// ends with its thread; what `open_tree` copies from there stays.
+    ///
+    /// # Errors
+    /// As [`Overlay::mount`].
+    pub fn mount_by_place(&self) -> Result<OwnedFd> {
         // A thread of its own, since its mount namespace and working directory change.
         std::thread::scope(|scope| match scope.spawn(|| self.mount_in_own_namespace()).join() {
             Ok(result) => result,

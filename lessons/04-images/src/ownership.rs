@@ -45,7 +45,8 @@ impl Rights {
 
     /// The attribute that makes a folder of a layer hide the folder below.
     pub(crate) fn opaque(self) -> &'static str {
-        if self.user_namespace { "user.overlay.opaque" } else { "trusted.overlay.opaque" }
+        // Nobody but root may set `trusted.*`, and not even root in a user namespace.
+        if self.user_namespace || !self.devices { "user.overlay.opaque" } else { "trusted.overlay.opaque" }
     }
 }
 
