@@ -216,8 +216,8 @@ impl Registry {
             let location = location.ok_or_else(|| self.not_a_registry("it redirects to nowhere"))?;
             let next = url.join(location).map_err(|_| self.not_a_registry("it redirects to no URL"))?;
             // From a safe connection to one that others can read: never.
-            if next.scheme() != "https" && (url.scheme() == "https" || !is_loopback_url(&next)) {
-                let reason = format!("it redirects to {}, which is not https", clean(&next));
+            if !is_private(&next) || (url.scheme() == "https" && next.scheme() != "https") {
+                let reason = format!("it redirects to {}, where others could read along", clean(&next));
                 return Err(self.not_a_registry(&reason));
             }
             url = next;
@@ -244,7 +244,7 @@ impl Registry {
     fn token(&self, realm: &str, service: Option<String>, scope: Option<String>) -> Result<String> {
         let mut url = self.parse(realm)?;
         // The password goes there: only where nobody else can read it.
-        if url.scheme() != "https" && !is_loopback_url(&url) {
+        if !is_private(&url) {
             return Err(self.not_a_registry("it asks for a token from a place that is not https"));
         }
         let scope = scope.unwrap_or_else(|| format!("repository:{}:pull", self.reference.repository));
@@ -414,8 +414,13 @@ fn same_host(one: &Url, other: &Url) -> bool {
     one.origin() == other.origin()
 }
 
-fn is_loopback_url(url: &Url) -> bool {
-    url.host_str().is_some_and(is_loopback)
+/// Whether nobody on the way can read along: HTTPS, or HTTP that doesn't leave this machine.
+fn is_private(url: &Url) -> bool {
+    match url.scheme() {
+        "https" => true,
+        "http" => url.host_str().is_some_and(is_loopback),
+        _ => false,
+    }
 }
 
 /// The registry's own words, fit for a terminal: `{"errors":[{"code":…,"message":…}]}`.
