@@ -229,8 +229,9 @@ impl Extensions {
             Some(link) => link,
             None => header.link_name_bytes().map(|link| link.into_owned()).unwrap_or_default(),
         };
-        let id = |pax: Option<u64>, header: io::Result<u64>| -> io::Result<u32> {
-            let id = pax.map_or(header, Ok)?;
+        let fields = header.as_old();
+        let id = |pax: Option<u64>, field: &[u8], parsed: io::Result<u64>| -> io::Result<u32> {
+            let id = pax.map_or_else(|| or_zero(field, parsed), Ok)?;
             u32::try_from(id).map_err(|_| invalid("an owner's number is larger than 32 bits"))
         };
         let device = match kind {
@@ -245,9 +246,15 @@ impl Extensions {
             kind,
             link: PathBuf::from(OsString::from_vec(link)),
             mode: header.mode()? & 0o7777,
-            uid: id(self.uid, header.uid())?,
-            gid: id(self.gid, header.gid())?,
-            mtime: self.mtime.unwrap_or((i64::try_from(header.mtime()?).unwrap_or_default(), 0)),
+            uid: id(self.uid, &fields.uid, header.uid())?,
+            gid: id(self.gid, &fields.gid, header.gid())?,
+            mtime: match self.mtime {
+                Some(mtime) => mtime,
+                None => {
+                    let seconds = or_zero(&fields.mtime, header.mtime())?;
+                    (i64::try_from(seconds).unwrap_or_default(), 0)
+                }
+            },
             size,
             device,
             xattrs: self.xattrs,
@@ -272,6 +279,11 @@ fn has_content(kind: EntryType) -> bool {
             | EntryType::Directory
             | EntryType::Fifo
     )
+}
+
+/// Some writers leave a field empty where it is 0.
+fn or_zero(field: &[u8], parsed: io::Result<u64>) -> io::Result<u64> {
+    if field.iter().all(|byte| matches!(byte, 0 | b' ')) { Ok(0) } else { parsed }
 }
 
 fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {

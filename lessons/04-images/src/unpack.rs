@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 
 use nix::fcntl::{AtFlags, OFlag, openat};
@@ -204,7 +204,10 @@ impl Trouble {
     fn at(self, layer: &str, path: &Path) -> Error {
         let entry = clean(path.display());
         match self {
-            Trouble::Archive(reason) => Error::Layer { layer: layer.to_owned(), entry, reason },
+            // Reasons may quote the archive.
+            Trouble::Archive(reason) => {
+                Error::Layer { layer: layer.to_owned(), entry, reason: clean(reason) }
+            }
             Trouble::System(source) => {
                 Error::Io { doing: "unpacking", path: Path::new(layer).join(entry), source }
             }
@@ -222,9 +225,4 @@ impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Trouble {
         Trouble::System(error)
     }
-}
-
-/// Whether a descriptor's thing is a folder's fd, for the siblings.
-fn proc_path(fd: impl AsFd) -> PathBuf {
-    crate::xattr::proc_path(fd)
 }

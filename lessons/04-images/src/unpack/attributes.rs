@@ -11,9 +11,10 @@ use nix::sys::stat::{UtimensatFlags, utimensat};
 use nix::sys::time::TimeSpec;
 use nix::unistd::{Gid, Uid, fchownat};
 
-use super::{Trouble, proc_path};
+use super::Trouble;
 use crate::archive::{Entry, Kind};
 use crate::ownership::Ownership;
+use crate::xattr::proc_path;
 
 pub(super) struct Attributes {
     uid: u32,

@@ -12,7 +12,8 @@ use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{Mode, fstat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use super::{Trouble, proc_path};
+use super::Trouble;
+use crate::xattr::proc_path;
 
 /// The deepest that folders of a layer may lie, below the file system's root. Programs that walk
 /// the tree (ours as well) hold a descriptor for each level, and have 1024.
