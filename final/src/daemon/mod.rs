@@ -7,6 +7,7 @@
 mod idle;
 mod listen;
 mod lock;
+mod rootless;
 
 use std::fs::File;
 use std::io::Write;
@@ -76,12 +77,14 @@ fn run(args: Args, ready: &mut Option<Ready>) -> Result<()> {
     let exec_root = std::path::absolute(args.exec_root.unwrap_or_else(paths::exec_root))?;
     paths::private_folder(&exec_root).with_context(|| format!("exec root {}", exec_root.display()))?;
     paths::private_folder(&data_root).with_context(|| format!("data root {}", data_root.display()))?;
+    // While there is one thread, and after what belongs to this user outside as well was made.
+    let netns = rootless::enter(&data_root, &exec_root)?;
     let _lock = lock::take(&data_root)?;
     let hosts = match args.hosts.is_empty() {
         true => vec![Address::Unix(exec_root.join("canoa.sock"))],
         false => args.hosts,
     };
-    let settings = Settings { data_root, exec_root, cgroup_parent: args.cgroup_parent, netns: None };
+    let settings = Settings { data_root, exec_root, cgroup_parent: args.cgroup_parent, netns };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("starting threads")?;
     let done = runtime.block_on(serve(settings, hosts, args.autostarted, ready));
@@ -142,6 +145,9 @@ async fn serve(
 async fn finish(engine: &Arc<Engine>, how: End) -> Result<()> {
     if how != End::Replace && !engine.is_busy() {
         take_down(engine).await?;
+        if engine.settings.netns.is_some() {
+            rootless::leave(&engine.settings.exec_root);
+        }
     }
     if how == End::Reset {
         let root = &engine.settings.data_root;

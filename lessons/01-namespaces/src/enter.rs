@@ -56,7 +56,8 @@ impl Namespaces {
         self.join(self.others - CloneFlags::CLONE_NEWUSER - CloneFlags::CLONE_NEWPID)
     }
 
-    fn join(&self, wanted: CloneFlags) -> Result<()> {
+    /// Joins those of `wanted` that aren't ours already.
+    pub fn join(&self, wanted: CloneFlags) -> Result<()> {
         let flags = wanted & self.others;
         if flags.is_empty() {
             return Ok(());
