@@ -104,12 +104,8 @@ async fn wait(State(app): State<App>, Path(name): Path<String>, params: Params) 
     let container = app.engine.containers.find(&name)?;
     let waiting = stop::wait(&container, condition);
     let text = stream::once(async move {
-        let (code, error) = waiting.await;
-        let mut answer = json!({ "StatusCode": code });
-        if !error.is_empty() {
-            answer["Error"] = json!({ "Message": error });
-        }
-        Ok::<_, std::io::Error>(format!("{answer}\n"))
+        let code = waiting.await;
+        Ok::<_, std::io::Error>(format!("{}\n", json!({ "StatusCode": code })))
     });
     Ok(([(header::CONTENT_TYPE, "application/json")], Body::from_stream(text)).into_response())
 }

@@ -360,6 +360,12 @@ fn host_config(config: &Config) -> Value {
             all[key] = value.clone();
         }
     }
+    // What clients write for "as usual".
+    for (key, written) in [("MemorySwappiness", json!(-1)), ("PidsLimit", json!(0))] {
+        if all[key] == written {
+            all[key] = Value::Null;
+        }
+    }
     all["NetworkMode"] = json!(config.network_mode());
     if all["LogConfig"]["Type"].as_str().is_none_or(str::is_empty) {
         all["LogConfig"] = json!({"Config": {}, "Type": "json-file"});

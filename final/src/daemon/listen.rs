@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use axum::Router;
@@ -110,24 +111,24 @@ impl Listener {
             }
         }
     }
+}
 
-    /// Serves whoever connects, for ever.
-    pub async fn serve(self, router: Router, connections: Connections) {
-        loop {
-            let accepted = match &self {
-                Listener::Unix(listener) => listener.accept().await.map(|(stream, _)| {
-                    tokio::spawn(serve_one(stream, router.clone(), connections.clone()));
-                }),
-                Listener::Tcp(listener) => listener.accept().await.map(|(stream, _)| {
-                    let _ = stream.set_nodelay(true);
-                    tokio::spawn(serve_one(stream, router.clone(), connections.clone()));
-                }),
-            };
-            if let Err(error) = accepted {
-                // Too many open files, most likely: others will be closed.
-                tracing::warn!("accepting a connection: {error}");
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-            }
+/// Serves whoever connects to one of the listeners, for ever.
+pub async fn serve(listeners: Arc<Vec<Listener>>, number: usize, router: Router, connections: Connections) {
+    loop {
+        let accepted = match &listeners[number] {
+            Listener::Unix(listener) => listener.accept().await.map(|(stream, _)| {
+                tokio::spawn(serve_one(stream, router.clone(), connections.clone()));
+            }),
+            Listener::Tcp(listener) => listener.accept().await.map(|(stream, _)| {
+                let _ = stream.set_nodelay(true);
+                tokio::spawn(serve_one(stream, router.clone(), connections.clone()));
+            }),
+        };
+        if let Err(error) = accepted {
+            // Too many open files, most likely: others will be closed.
+            tracing::warn!("accepting a connection: {error}");
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
     }
 }

@@ -114,9 +114,9 @@ async fn serve(
         tracing::info!("listening on {address}");
         listeners.push(listener);
     }
-    let serving: Vec<_> = listeners
-        .into_iter()
-        .map(|listener| tokio::spawn(listener.serve(router.clone(), connections.clone())))
+    let listeners = Arc::new(listeners);
+    let serving: Vec<_> = (0..listeners.len())
+        .map(|n| tokio::spawn(listen::serve(listeners.clone(), n, router.clone(), connections.clone())))
         .collect();
     if let Some(ready) = ready.take() {
         ready.say("ready");
@@ -131,13 +131,17 @@ async fn serve(
             End::Stop
         }
     };
+    // No more connections from here on; but the sockets stay until all is done: a client that waits
+    // for our end takes a socket that is gone for it.
     for task in serving {
         task.abort();
     }
+    let done = finish(&engine, how).await;
     for address in &hosts {
         address.remove();
     }
-    finish(&engine, how).await
+    drop(listeners);
+    done
 }
 
 /// What there is to do at the end: containers that run are left alone; with none, the host's

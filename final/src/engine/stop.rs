@@ -155,7 +155,7 @@ pub enum Condition {
 
 /// Begins to wait; what comes out is to be awaited. What happens after this call isn't missed: a
 /// client starts the container once it knows that its waiting has begun.
-pub fn wait(container: &Arc<Container>, condition: Condition) -> impl Future<Output = (i32, String)> + use<> {
+pub fn wait(container: &Arc<Container>, condition: Condition) -> impl Future<Output = i32> + use<> {
     let container = container.clone();
     let mut life = container.life();
     let before = *life.borrow_and_update();
@@ -166,8 +166,7 @@ pub fn wait(container: &Arc<Container>, condition: Condition) -> impl Future<Out
             Condition::Removed => life.removed,
         };
         let _ = life.wait_for(done).await;
-        let state = container.state();
-        (state.exit_code, state.error)
+        container.state().exit_code
     }
 }
 
