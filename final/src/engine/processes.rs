@@ -1,8 +1,6 @@
 //! The processes of a container, as the host's `/proc` shows them.
 
 use std::fs;
-use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
 use lifecycle::record::Process;
@@ -106,32 +104,9 @@ fn start_label(seconds: i64) -> String {
 }
 
 /// Sends a signal to exactly that process; `false` if it has ended.
-pub fn signal(process: Process, signal: i32) -> Result<bool, Error> {
-    let failed = |error: io::Error| Error::internal(format!("signalling process {}", process.pid), error);
-    // SAFETY: two numbers; the call has no pointers.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, process.pid, 0) };
-    if fd < 0 {
-        let error = io::Error::last_os_error();
-        return if error.raw_os_error() == Some(libc::ESRCH) { Ok(false) } else { Err(failed(error)) };
-    }
-    // SAFETY: a new descriptor, which nobody else owns.
-    let pidfd = unsafe { OwnedFd::from_raw_fd(fd as i32) };
-    // Had first, compared then: were it the other way round, the pid could change hands between.
-    if !process.is_alive() {
-        return Ok(false);
-    }
-    // SAFETY: a valid descriptor, no siginfo, no flags.
-    let sent = unsafe {
-        let info = std::ptr::null::<libc::siginfo_t>();
-        libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, info, 0)
-    };
-    match sent {
-        0 => Ok(true),
-        _ => match io::Error::last_os_error() {
-            error if error.raw_os_error() == Some(libc::ESRCH) => Ok(false),
-            error => Err(failed(error)),
-        },
-    }
+pub fn signal(process: Process, signal: i32) -> Result<bool> {
+    let Process { pid, start_time } = process;
+    Ok(namespaces::Process { pid, start_time }.signal(signal)?)
 }
 
 #[cfg(test)]

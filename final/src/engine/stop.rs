@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::Engine;
 use super::containers::{Container, Life};
 use super::error::{Error, Result, blocking};
-use super::{start, volumes};
+use super::{processes, start, volumes};
 
 /// How long a killed container may take until we stop believing that it dies.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -26,10 +26,17 @@ pub fn parse_signal(text: &str) -> Result<i32> {
     }
     let upper = text.to_ascii_uppercase();
     let name = upper.strip_prefix("SIG").unwrap_or(&upper);
-    let offset = |text: &str| if text.is_empty() { Some(0) } else { text[1..].parse::<i32>().ok() };
+    let offset = |text: &str, sign: char| match text.strip_prefix(sign) {
+        Some(number) => number.parse::<i32>().ok(),
+        None => text.is_empty().then_some(0),
+    };
     let number = match name {
-        name if name.starts_with("RTMIN") => offset(&name[5..]).map(|n| libc::SIGRTMIN() + n),
-        name if name.starts_with("RTMAX") => offset(&name[5..]).map(|n| libc::SIGRTMAX() - n),
+        name if name.starts_with("RTMIN") => {
+            offset(&name[5..], '+').and_then(|n| libc::SIGRTMIN().checked_add(n))
+        }
+        name if name.starts_with("RTMAX") => {
+            offset(&name[5..], '-').and_then(|n| libc::SIGRTMAX().checked_sub(n))
+        }
         // Two names for one signal, which nix knows by its other name only.
         "POLL" => Some(libc::SIGPOLL),
         "CLD" => Some(libc::SIGCHLD),
@@ -45,7 +52,7 @@ pub async fn kill(engine: &Arc<Engine>, container: &Arc<Container>, signal: i32)
         ..error
     };
     let process = container.process().map_err(cannot)?;
-    let sent = blocking(move || Ok(super::processes::signal(process, signal)?)).await.map_err(cannot)?;
+    let sent = blocking(move || processes::signal(process, signal)).await.map_err(cannot)?;
     if !sent {
         return Err(cannot(Error::conflict(format!("Container {} is not running", container.id))));
     }
@@ -252,7 +259,20 @@ mod tests {
 
     #[test]
     fn what_is_no_signal_is_refused() {
-        for text in ["", "0", "-9", "65", "99999999999", "NOPE", "RTMIN+99", "RTMIN-x", "SIG", "RTMINé"] {
+        for text in [
+            "",
+            "0",
+            "-9",
+            "65",
+            "99999999999",
+            "NOPE",
+            "RTMIN+99",
+            "RTMIN+2147483647",
+            "RTMIN-3",
+            "RTMIN-x",
+            "SIG",
+            "RTMINé",
+        ] {
             let error = parse_signal(text).unwrap_err();
             assert_eq!(error.message, format!("invalid signal: {text}"));
         }
