@@ -62,12 +62,17 @@ impl Reference {
         let wrong = || {
             Failure::new(format!("invalid reference format: {text:?}: write name, name:tag or name@sha256:…"))
         };
-        let (name, tag) = match text.split_once('@') {
+        let (name, tag, well_formed) = match text.split_once('@') {
             // With a digest a tag says nothing more.
-            Some((name, digest)) => (split_tag(name).map_or(name, |(name, _)| name), digest),
-            None => split_tag(text).unwrap_or((text, "latest")),
+            Some((name, digest)) => {
+                (split_tag(name).map_or(name, |(name, _)| name), digest, is_digest(digest))
+            }
+            None => {
+                let (name, tag) = split_tag(text).unwrap_or((text, "latest"));
+                (name, tag, is_tag(tag))
+            }
         };
-        if name.is_empty() || tag.is_empty() || text.contains(char::is_whitespace) {
+        if name.is_empty() || name.contains(char::is_whitespace) || !well_formed {
             return Err(wrong());
         }
         Ok(Reference { name: name.to_owned(), tag: tag.to_owned() })
@@ -77,6 +82,16 @@ impl Reference {
     pub fn parts(self) -> (String, String) {
         (self.name, self.tag)
     }
+}
+
+fn is_tag(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"_.-".contains(&c))
+}
+
+fn is_digest(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(algorithm, digits)| {
+        !algorithm.is_empty() && digits.len() >= 32 && digits.bytes().all(|c| c.is_ascii_hexdigit())
+    })
 }
 
 /// The colon of a registry's port is followed by a slash; a tag has none.
@@ -124,20 +139,22 @@ mod tests {
 
     #[test]
     fn names_are_split_at_the_tag_not_at_the_port() {
+        let digest = format!("sha256:{}", "0".repeat(64));
         let cases = [
             ("debian", "debian", "latest", "debian:latest"),
             ("debian:12", "debian", "12", "debian:12"),
             ("127.0.0.1:5000/a/b", "127.0.0.1:5000/a/b", "latest", "127.0.0.1:5000/a/b:latest"),
             ("127.0.0.1:5000/a:1", "127.0.0.1:5000/a", "1", "127.0.0.1:5000/a:1"),
-            ("a@sha256:00", "a", "sha256:00", "a@sha256:00"),
-            ("a:1@sha256:00", "a", "sha256:00", "a@sha256:00"),
+            (&format!("a@{digest}"), "a", &digest, &format!("a@{digest}")),
+            (&format!("a:1@{digest}"), "a", &digest, &format!("a@{digest}")),
         ];
         for (text, name, tag, shown) in cases {
             let reference = Reference::parse(text).unwrap();
             assert_eq!((reference.name.as_str(), reference.tag.as_str()), (name, tag));
             assert_eq!(reference.to_string(), shown);
         }
-        for wrong in ["", ":x", "a:", "a@", "a b"] {
+        for wrong in ["", ":x", "a:", "a@", "a b", "a:b c", "a@sha256:12", "a@sha256:", "a@b", "a:é", "a::1"]
+        {
             assert!(Reference::parse(wrong).is_err(), "{wrong}");
         }
     }
