@@ -1,6 +1,9 @@
 //! The client against an engine that is played by the test: what it asks, in which order, what it
 //! makes of the answers, and with which status it ends.
 
+// clippy.toml allows it in tests, but does not take their helpers for tests.
+#![allow(clippy::unwrap_used)]
+
 mod fake_engine;
 
 use std::fs::File;

@@ -72,7 +72,8 @@ impl Reference {
                 (name, tag, is_tag(tag))
             }
         };
-        if name.is_empty() || name.contains(char::is_whitespace) || !well_formed {
+        let last = name.rsplit('/').next().unwrap_or_default();
+        if last.is_empty() || last.contains(':') || name.contains(char::is_whitespace) || !well_formed {
             return Err(wrong());
         }
         Ok(Reference { name: name.to_owned(), tag: tag.to_owned() })
