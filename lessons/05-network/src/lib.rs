@@ -20,6 +20,7 @@
 //! - [`veth`]: the cable: a pair of interfaces, one end in the container.
 //! - [`addresses`]: who has which address, also after a crash.
 //! - [`nat`] and [`forwarding`]: the way out, behind the host's own address.
+//! - [`Network`]: all of these together, for a program without a daemon.
 //! - [`names`]: what a program in the container reads about names: hosts, hostname, resolv.conf.
 
 pub mod addresses;
@@ -30,10 +31,12 @@ pub mod names;
 pub mod namespace;
 pub mod nat;
 pub mod netlink;
+mod network;
 mod nftables;
 pub mod subnet;
 pub mod veth;
 
 pub use addresses::Addresses;
 pub use bridge::Bridge;
+pub use network::Network;
 pub use veth::{Interface, attach, lo_up};

@@ -4,7 +4,11 @@
 //! They are made outside, for each container, and mounted over the image's own: an address isn't
 //! known when an image is built.
 
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+
+use namespaces::{Result, step};
 
 /// Where to ask when the host has nobody that a container could reach: Google's resolvers, as
 /// Docker does.
@@ -117,6 +121,37 @@ fn parse(text: &str) -> Resolver {
         }
     }
     found
+}
+
+/// The three texts as files in a folder of their own, which is gone when this is dropped: for a
+/// program without a daemon.
+#[derive(Debug)]
+pub struct Files(PathBuf);
+
+impl Files {
+    /// Writes them for a container with these addresses, on a host whose resolv.conf is as it is.
+    pub fn write(name: &str, own: &[IpAddr]) -> Result<Files> {
+        let files = Files(std::env::temp_dir().join(format!("canoa-names-{}", std::process::id())));
+        step("make folder", files.0.display(), || fs::create_dir(&files.0))?;
+        let host = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+        let texts = [hosts(name, "", own, &[]), hostname(name), resolv_conf(&host, &Resolver::default())];
+        for ((from, _), text) in files.mounts().iter().zip(texts) {
+            step("write file", from.display(), || fs::write(from, text))?;
+        }
+        Ok(files)
+    }
+
+    /// Which is to be mounted where.
+    pub fn mounts(&self) -> [(PathBuf, &'static Path); 3] {
+        ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf"]
+            .map(|to| (self.0.join(to.trim_start_matches("/etc/")), Path::new(to)))
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 #[cfg(test)]

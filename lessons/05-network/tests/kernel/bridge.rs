@@ -88,10 +88,10 @@ fn subnet_in_use() {
     assert!(route_in_use(first).unwrap());
     let second = "172.28.0.0/16".parse().unwrap();
     assert_eq!(choose_subnet(&candidates()).unwrap(), second);
-    // An interface which is down has no route, and will have one when it is up.
-    bridge_of("lan1", "172.28.0.1/30").ensure().unwrap();
+    // An interface which is down has no route to its subnet, and will have one when it is up.
+    bridge_of("lan1", "172.16.0.1/12").ensure().unwrap();
     read::set_down("lan1");
-    assert_eq!(choose_subnet(&candidates()).unwrap().to_string(), "172.27.0.0/16");
+    assert_eq!(choose_subnet(&candidates()).unwrap().to_string(), "10.29.0.0/16");
     let error = choose_subnet(&[first, second]).unwrap_err().to_string();
     assert!(error.contains("172.29.0.0/16, 172.28.0.0/16"), "{error}");
 }

@@ -23,6 +23,7 @@ pub const TESTS: &[Test] = &[
     ("a_container_reaches_the_host_at_the_bridges_address_and_is_reached", host),
     ("nothing_is_left_of_a_container_when_its_namespace_dies", gone),
     ("an_address_can_be_used_again_at_once", reused),
+    ("the_former_owner_of_an_address_does_not_get_it_back_by_sending", former_owner),
     ("the_kernel_lets_two_containers_have_the_same_address", same_address),
     ("many_containers_are_plugged_in_at_once", many),
     ("a_bridge_that_is_not_there_is_an_error_with_a_way_out", no_bridge),
@@ -132,6 +133,19 @@ fn reused() {
     }
 }
 
+fn former_owner() {
+    let bridge = canoa0();
+    let friend = Netns::on(&bridge, [172, 29, 0, 3]);
+    let former = Netns::on(&bridge, [172, 29, 0, 2]);
+    let newest = Netns::on(&bridge, [172, 29, 0, 2]);
+    // The bridge sees the same MAC address come from another port than before. (The answer
+    // doesn't arrive either.)
+    assert!(!former.run(|| pings([172, 29, 0, 3])));
+    let server = read::serve(newest.run(|| TcpListener::bind("0.0.0.0:80").unwrap()));
+    assert!(friend.run(|| read::reaches([172, 29, 0, 2], 80)));
+    server.join().unwrap();
+}
+
 fn same_address() {
     // The attack this lesson begins with: nothing down here prevents it, so an engine has to.
     let bridge = canoa0();
@@ -189,7 +203,8 @@ fn bad_names() {
     for name in ["", "sixteen-letters!", "a/b", "a b", "..", "a%d", "a\0b"] {
         let mut interface = interface(&bridge, [172, 29, 0, 2]);
         interface.name = name.into();
-        Netns::new().attach(&interface).expect_err(name);
+        let error = Netns::new().attach(&interface).expect_err(name).to_string();
+        assert!(error.contains("1 to 15 bytes"), "{error}");
         interface.name = "eth0".into();
         interface.bridge = name.into();
         Netns::new().attach(&interface).expect_err(name);

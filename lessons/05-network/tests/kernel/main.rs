@@ -8,14 +8,22 @@ mod forwarding;
 mod lab;
 mod namespace;
 mod nat;
+mod network;
 mod read;
 mod shared;
 
 use lab::{As, Test};
 
 fn main() {
-    let tests: Vec<Test> =
-        [namespace::TESTS, bridge::TESTS, cable::TESTS, nat::TESTS, forwarding::TESTS, shared::TESTS]
-            .concat();
+    let tests: Vec<Test> = [
+        namespace::TESTS,
+        bridge::TESTS,
+        cable::TESTS,
+        nat::TESTS,
+        forwarding::TESTS,
+        network::TESTS,
+        shared::TESTS,
+    ]
+    .concat();
     lab::main(&tests, &[As::Root, As::User], shared::helper)
 }

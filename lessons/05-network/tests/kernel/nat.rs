@@ -26,13 +26,17 @@ fn seen_outside(container: &Netns, outside: &Netns) -> IpAddr {
     server.join().unwrap()
 }
 
-fn masqueraded() {
-    let bridge = canoa0();
+/// A container on the bridge, and somebody outside, whom it reaches by way of the host.
+fn container_and_outside(bridge: &Bridge) -> (Netns, Netns) {
     let lan = bridge_of("lan0", "192.0.2.1/24");
     lan.ensure().unwrap();
     forwarding::enable().unwrap();
-    let container = Netns::on(&bridge, [172, 29, 0, 2]);
-    let outside = Netns::on(&lan, [192, 0, 2, 2]);
+    (Netns::on(bridge, [172, 29, 0, 2]), Netns::on(&lan, [192, 0, 2, 2]))
+}
+
+fn masqueraded() {
+    let bridge = canoa0();
+    let (container, outside) = container_and_outside(&bridge);
     let own: IpAddr = [172, 29, 0, 2].into();
     assert_eq!(seen_outside(&container, &outside), own, "without a rule: its own");
     nat::ensure("canoa", &bridge).unwrap();
@@ -65,7 +69,11 @@ fn one_rule() {
 fn other_subnet() {
     // As when an engine died before it could remove a network, and the name is used again.
     nat::ensure("canoa", &bridge_of("canoa0", "10.29.0.1/16")).unwrap();
-    masqueraded();
+    let bridge = canoa0();
+    nat::ensure("canoa", &bridge).unwrap();
+    assert_eq!(read::rules(), ["canoa/masquerade-canoa0"]);
+    let (container, outside) = container_and_outside(&bridge);
+    assert_eq!(seen_outside(&container, &outside), IpAddr::from([192, 0, 2, 1]));
 }
 
 fn networks() -> (Bridge, Bridge) {

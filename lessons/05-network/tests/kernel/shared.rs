@@ -16,7 +16,7 @@ pub const TESTS: &[Test] = &[
     ("networks_that_come_and_go_at_once_leave_nothing", rules),
 ];
 
-/// What the second processes do: `take DIR NAME`, `churn DIR NAME` or `nat NUMBER`.
+/// What the second processes do: `take DIR NAME`, `churn DIR NAME`, `nat NUMBER` or `join DIR`.
 pub fn helper(argument: &str) {
     match *argument.split(' ').collect::<Vec<_>>() {
         ["take", dir, name] => {
@@ -38,6 +38,7 @@ pub fn helper(argument: &str) {
                 nat::remove("canoa", &bridge).unwrap();
             }
         }
+        ["join", dir] => crate::network::join_and_leave(dir),
         _ => panic!("{argument}?"),
     }
 }
