@@ -23,9 +23,12 @@ const NAME: &str = "canoa-lessons";
 /// What a second process does: it comes and goes, again and again.
 pub fn join_and_leave(dir: &str) {
     let network = Network::at(Path::new(dir), NAME);
-    for _ in 0..10 {
+    for _ in 0..15 {
         let interface = network.join(&id().to_string(), lives).unwrap();
         Netns::new().attach(&interface).unwrap();
+        // As long as we are here, so is the network.
+        std::thread::sleep(std::time::Duration::from_millis(u64::from(id() % 7)));
+        assert!(read::link(NAME).is_some() && !read::rules().is_empty() && forwards() == "1");
         network.leave(&id().to_string()).unwrap();
     }
 }
