@@ -63,10 +63,11 @@ impl Ran {
         self
     }
 
-    /// Standard error must hold this.
+    /// Standard error must hold this, whatever the case of its letters.
     #[track_caller]
     pub fn complains_about(self, what: &str) -> Self {
-        assert!(self.stderr.contains(what), "should have complained about {what:?}:\n{self}");
+        let said = self.stderr.to_lowercase();
+        assert!(said.contains(&what.to_lowercase()), "should have complained about {what:?}:\n{self}");
         self
     }
 

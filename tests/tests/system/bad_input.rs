@@ -136,9 +136,10 @@ fn a_name_that_is_taken_is_refused(lab: &Lab) {
     leaves_nothing(lab, || {
         let ran = lab.canoa(&["run", "--name", "taken", "base", "true"]).exits(125);
         ran.complains_in_one_line_about("taken").complains_about("already in use");
-        lab.canoa(&["create", "--name", "taken", "base", "true"])
-            .exits(1)
-            .complains_in_one_line_about("taken");
+        // 1 in some of Docker's versions, 125 in others.
+        let ran = lab.canoa(&["create", "--name", "taken", "base", "true"]);
+        assert_ne!(ran.code, 0, "{ran}");
+        ran.complains_in_one_line_about("taken");
     });
     lab.canoa(&["rm", "taken"]).ok();
     lab.canoa(&["create", "--name", "taken", "base", "true"]).ok();
@@ -284,14 +285,14 @@ fn a_full_disk_is_an_error_and_leaves_nothing_half_made(lab: &Lab) {
 fn a_file_as_data_root_is_an_error(lab: &Lab) {
     fs::write(lab.data_root(), "not a folder").unwrap();
     let ran = daemon_on(lab, &lab.data_root());
-    ran.exits(125).complains_in_one_line_about(&lab.data_root().to_string_lossy());
+    ran.exits(1).complains_in_one_line_about(&lab.data_root().to_string_lossy());
     assert_eq!(fs::read_to_string(lab.data_root()).unwrap(), "not a folder");
     assert!(!lab.socket().exists());
 }
 
 fn a_data_root_in_a_folder_that_can_not_be_is_an_error(lab: &Lab) {
     let ran = daemon_on(lab, Path::new("/proc/canoa"));
-    ran.exits(125).complains_in_one_line_about("/proc/canoa");
+    ran.exits(1).complains_in_one_line_about("/proc/canoa");
 }
 
 fn daemon_on(lab: &Lab, data_root: &Path) -> e2e::program::Ran {

@@ -212,7 +212,7 @@ fn a_second_daemon_on_the_same_data_root_is_refused(lab: &Lab) {
     command.args(["daemon", "-H", &socket, "--data-root"]).arg(lab.data_root());
     command.arg("--exec-root").arg(lab.folder.join("other-exec"));
     let ran = lab.finish(&mut command);
-    ran.exits(125).complains_in_one_line_about(&lab.data_root().to_string_lossy());
+    ran.exits(1).complains_in_one_line_about(&lab.data_root().to_string_lossy());
     lab.canoa(&["ps"]).ok();
 }
 
