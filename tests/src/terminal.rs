@@ -83,7 +83,8 @@ impl Terminal {
     /// before it.
     #[track_caller]
     pub fn sees(&mut self, what: &str) -> String {
-        let end = Instant::now() + Duration::from_secs(15);
+        let mut end = Instant::now() + Duration::from_secs(15);
+        let mut ended = false;
         loop {
             let screen = self.screen();
             if let Some(at) = screen.get(self.seen..).and_then(|new| new.find(what)) {
@@ -92,6 +93,10 @@ impl Terminal {
                 return before;
             }
             assert!(Instant::now() < end, "{what:?} should have come up; the screen:\n{screen}");
+            // After the program's end only what is still on its way can come.
+            if !ended && self.child.try_wait().is_ok_and(|status| status.is_some()) {
+                (ended, end) = (true, Instant::now() + Duration::from_millis(500));
+            }
             thread::sleep(Duration::from_millis(10));
         }
     }
