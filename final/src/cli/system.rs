@@ -56,7 +56,7 @@ pub async fn reset(client: &Client, args: ResetArgs) -> Outcome {
     if !args.force && !agreed()? {
         return Err(Failure::new("system reset: nothing was removed; -f does it without asking"));
     }
-    client.act(Path::new("/canoa/stop").flag("reset", true)).await.map_err(foreign)?;
+    client.act(Path::new("/canoa/reset")).await.map_err(foreign)?;
     // It stops the containers, removes everything, and ends.
     until_gone(client.endpoint().clone(), Duration::from_secs(300)).await?;
     Ok(0)

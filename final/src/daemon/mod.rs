@@ -12,7 +12,7 @@ mod rootless;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -141,6 +141,9 @@ async fn serve(
         address.remove();
     }
     drop(listeners);
+    if how == End::Reset && done.is_ok() {
+        remove_run_time_files(&engine.settings.exec_root);
+    }
     done
 }
 
@@ -154,19 +157,31 @@ async fn finish(engine: &Arc<Engine>, how: End) -> Result<()> {
         }
     }
     if how == End::Reset {
-        let root = &engine.settings.data_root;
-        for entry in std::fs::read_dir(root).with_context(|| format!("reading {}", root.display()))? {
-            let path = entry?.path();
-            // The lock goes last, with the process.
-            if path.file_name() == Some(lock::NAME.as_ref()) {
-                continue;
-            }
-            let removed =
-                if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
-            removed.with_context(|| format!("removing {}", path.display()))?;
-        }
+        remove_contents(&engine.settings.data_root)?;
     }
     Ok(())
+}
+
+/// All that is in a folder, and then the folder itself, unless it is needed for more (a mount
+/// point stays).
+fn remove_contents(folder: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
+        let path = entry?.path();
+        let is_folder = path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
+        let removed = if is_folder { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        removed.with_context(|| format!("removing {}", path.display()))?;
+    }
+    let _ = std::fs::remove_dir(folder);
+    Ok(())
+}
+
+/// What a daemon leaves in its exec root, once nobody needs it any more. The folder may be one that
+/// a person has named, with things of theirs in it.
+fn remove_run_time_files(exec_root: &Path) {
+    for name in ["daemon.log", "autostart.lock", "uplink.json"] {
+        let _ = std::fs::remove_file(exec_root.join(name));
+    }
+    let _ = std::fs::remove_dir(exec_root);
 }
 
 /// The descriptor on which a client waits that has started us.

@@ -175,7 +175,7 @@ async fn run(
     let started = blocking(move || {
         let plan = plan(&exec2)?;
         let netns = engine2.settings.netns.as_ref().map(std::os::fd::AsFd::as_fd);
-        Ok((Monitor::spawn(&["exec"], client.into_iter().collect(), netns)?, plan))
+        Ok((Monitor::spawn(&engine2.own_binary, &["exec"], client.into_iter().collect(), netns)?, plan))
     });
     let (mut monitor, plan) = started.await.map_err(engine_failed)?;
     monitor.send_line(&plan).await.map_err(engine_failed)?;

@@ -16,6 +16,7 @@ pub mod monitor;
 pub mod names;
 pub mod networks;
 pub mod options;
+pub mod own_binary;
 pub mod processes;
 pub mod reconcile;
 pub mod spec;
@@ -33,6 +34,7 @@ use events::Events;
 use exec::Execs;
 use images::Images;
 use networks::Networks;
+use own_binary::OwnBinary;
 use volumes::Volumes;
 
 /// Where an engine keeps things, and what it was told at its start.
@@ -66,6 +68,8 @@ pub struct Engine {
     pub volumes: Volumes,
     /// What happens, for those who watch.
     pub events: Events,
+    /// This program, to start monitors from.
+    pub own_binary: OwnBinary,
 }
 
 impl Engine {
@@ -89,6 +93,7 @@ impl Engine {
             networks,
             volumes,
             events: Events::default(),
+            own_binary: OwnBinary::seal(),
             settings,
         }))
     }

@@ -17,6 +17,7 @@ use tokio::process::Command;
 
 use super::Engine;
 use super::error::{Error, Result};
+use super::own_binary::OwnBinary;
 use crate::bundle::{Event, Request, Streams};
 
 /// A connection to a monitor.
@@ -42,14 +43,14 @@ impl Monitor {
     ///
     /// Needs a tokio runtime around it, whose reaper later takes in the monitor's exit status.
     pub fn spawn(
+        program: &OwnBinary,
         arguments: &[&str],
         attached: Vec<(Streams, StdStream)>,
         netns: Option<BorrowedFd<'_>>,
     ) -> Result<Monitor> {
         let failed = |error: io::Error| Error::internal("starting canoa monitor", error);
         let (ours, theirs) = StdStream::pair().map_err(failed)?;
-        // Our own program, also when its file was replaced or deleted since.
-        let mut command = Command::new("/proc/self/exe");
+        let mut command = Command::new(program.path());
         command.arg0("canoa").arg("monitor").args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::null());
 

@@ -79,7 +79,11 @@ async fn take_up(engine: &Arc<Engine>, container: &Arc<Container>, process: Proc
 /// Leaves the host's network as it was found. Only with nothing running.
 pub async fn take_down(engine: &Arc<Engine>) -> Result<()> {
     let engine = engine.clone();
-    blocking(move || engine.networks.take_down(&engine.settings)).await
+    blocking(move || {
+        engine.networks.take_down(&engine.settings)?;
+        Ok(cgroups::remove_parent(&engine.settings.cgroup_parent)?)
+    })
+    .await
 }
 
 /// Removes every container, with force. What else there is are files, and goes with the data root.

@@ -74,7 +74,7 @@ async fn run(engine: &Arc<Engine>, container: &Arc<Container>) -> Result<(Proces
             let bundle = prepare(&engine, &container)?;
             let attached = container.waiting.take();
             let netns = engine.settings.netns.as_ref().map(std::os::fd::AsFd::as_fd);
-            Monitor::spawn(&["run", &bundle.to_string_lossy()], attached, netns)
+            Monitor::spawn(&engine.own_binary, &["run", &bundle.to_string_lossy()], attached, netns)
         })
         .await?
     };
