@@ -72,15 +72,16 @@ fn contain(flags: &Flags, interface: Option<&Interface>) -> Result<Status> {
         cgroup.enter()?;
         own_namespace()?;
         set_hostname(hostname)?;
+        if interface.is_none() {
+            lo_up()?;
+        }
         rootfs.enter()?;
         privileges.drop_to(&User::look_up(flags.value("user").unwrap_or(""))?)?;
         exec(&command)
     });
     let status = status.and_then(|child| {
-        let netns = of_process(child.pid().as_raw())?;
-        match interface {
-            Some(interface) => attach(netns.as_fd(), interface)?,
-            None => lo_up(netns.as_fd())?,
+        if let Some(interface) = interface {
+            attach(of_process(child.pid().as_raw())?.as_fd(), interface)?;
         }
         child.release()?.wait()
     });

@@ -144,7 +144,7 @@ impl Netns {
     }
 
     pub fn lo_up(&self) -> Result<()> {
-        network::lo_up(self.0.as_fd())
+        self.run(network::lo_up)
     }
 
     /// A new one, plugged into a bridge as eth0 with this address.
