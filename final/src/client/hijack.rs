@@ -55,7 +55,7 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// The streams of a program with a terminal: no frames at all.
+    /// The beginning of a stream.
     pub fn new() -> Frames {
         Frames::default()
     }
