@@ -7,7 +7,7 @@ use clap::{Args as ClapArgs, Subcommand};
 
 use super::failure::{Failure, Outcome};
 use super::{info, output};
-use crate::client::autostart::{PATIENCE, until_gone};
+use crate::client::autostart::{self, PATIENCE, until_gone};
 use crate::client::{Client, Endpoint, Error, Path};
 
 /// The commands about the engine.
@@ -41,7 +41,7 @@ pub async fn stop(endpoint: Endpoint) -> Outcome {
         }
         Err(error) => return Err(error.into()),
     };
-    client.act(Path::new("/canoa/stop")).await.map_err(foreign)?;
+    autostart::stop(&client, Path::new("/canoa/stop")).await.map_err(foreign)?;
     let endpoint = client.endpoint().clone();
     drop(client);
     until_gone(endpoint, PATIENCE).await?;

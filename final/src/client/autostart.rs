@@ -31,18 +31,14 @@ pub async fn connect(endpoint: Endpoint) -> Result<Client> {
         return Ok(Client::connect(endpoint).await?.0);
     }
     trust()?;
-    match Client::connect(endpoint.clone()).await {
-        Ok((client, greeting)) if current(&greeting) => return Ok(client),
-        Ok(_) | Err(Error::Connect { absent: true, .. }) => {}
-        Err(error) => return Err(error),
+    if let Ok((client, greeting)) = Client::connect(endpoint.clone()).await
+        && current(&greeting)
+    {
+        return Ok(client);
     }
     let _lock = lock()?;
-    // Whoever had the lock before us may have done it.
-    match Client::connect(endpoint.clone()).await {
-        Ok((client, greeting)) if current(&greeting) => return Ok(client),
-        Ok((client, _)) => replace(client).await?,
-        Err(Error::Connect { absent: true, .. }) => {}
-        Err(error) => return Err(error),
+    if let Some(client) = settle(&endpoint).await? {
+        return Ok(client);
     }
     let told = start();
     match (Client::connect(endpoint).await, told) {
@@ -84,12 +80,37 @@ fn lock() -> Result<File> {
     file.map_err(|error| Error::Autostart(format!("locking {}: {error}", path.display())))
 }
 
-/// Asks the old daemon to go, and waits until it no longer listens.
-async fn replace(client: Client) -> Result<()> {
-    let endpoint = client.endpoint().clone();
-    client.act(Path::new("/canoa/stop").query("reason", "replace")).await?;
-    drop(client);
-    until_gone(endpoint, PATIENCE).await
+/// Under the lock: a daemon that may stay (whoever had the lock before us may have started it), or
+/// `None` as soon as nobody listens. One of another build is asked to go.
+async fn settle(endpoint: &Endpoint) -> Result<Option<Client>> {
+    let mut asked = false;
+    let begin = Instant::now();
+    while begin.elapsed() < PATIENCE {
+        match Client::connect(endpoint.clone()).await {
+            Ok((client, greeting)) if current(&greeting) => return Ok(Some(client)),
+            Ok((client, _)) if !asked => {
+                stop(&client, Path::new("/canoa/stop").query("reason", "replace")).await?;
+                asked = true;
+            }
+            Err(Error::Connect { absent: true, .. }) => return Ok(None),
+            // It is just ending: its socket was still there, and hung up.
+            Ok(_) | Err(Error::Transport { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Err(Error::Endpoint(format!("the daemon at {endpoint} is neither ours nor does it end")))
+}
+
+/// Asks a daemon to end. It may do so before its answer is out.
+///
+/// # Errors
+/// The engine's: it is none of ours.
+pub async fn stop(client: &Client, path: Path) -> Result<()> {
+    match client.act(path).await {
+        Err(Error::Transport { .. }) => Ok(()),
+        other => other,
+    }
 }
 
 /// Waits until a daemon that was asked to go no longer listens.
