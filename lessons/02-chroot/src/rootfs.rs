@@ -34,9 +34,13 @@ enum Root {
 impl Rootfs {
     /// A folder of the host as root, and the mounts, masks and devices that Docker gives.
     pub fn folder(folder: impl Into<PathBuf>) -> Result<Self> {
-        let mut rootfs = Rootfs::bare(Root::Folder, folder.into());
-        rootfs.mounts = default_mounts()?;
-        Ok(rootfs.mask(mask::MASKED.map(PathBuf::from)).read_only_paths(mask::READ_ONLY.map(PathBuf::from)))
+        Rootfs::bare(Root::Folder, folder.into()).with_defaults()
+    }
+
+    /// The mounts, masks and devices that Docker gives.
+    pub fn with_defaults(mut self) -> Result<Self> {
+        self.mounts.extend(default_mounts()?);
+        Ok(self.mask(mask::MASKED.map(PathBuf::from)).read_only_paths(mask::READ_ONLY.map(PathBuf::from)))
     }
 
     /// A detached mount as root. `place` is any empty folder: in the container's own mount

@@ -70,9 +70,8 @@ impl<W: Write> Packer<W> {
         }
         for name in names(&folder).map_err(at(path))? {
             let path = path.join(&name);
-            match self.entry(&folder, &name, &path).map_err(at(&path))? {
-                Some(inner) => self.folder(inner, &path, depth + 1)?,
-                None => {}
+            if let Some(inner) = self.entry(&folder, &name, &path).map_err(at(&path))? {
+                self.folder(inner, &path, depth + 1)?;
             }
         }
         Ok(())

@@ -19,8 +19,9 @@
 //! [rename(2)]: https://man7.org/linux/man-pages/man2/rename.2.html
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -102,6 +103,10 @@ impl Store {
             let path = root.join(folder);
             fs::create_dir_all(&path).map_err(Error::io("creating folder", &path))?;
         }
+        // An image may hold set-uid programs with known holes: on the host they are nobody's to run.
+        let layers = root.join("layers");
+        fs::set_permissions(&layers, Permissions::from_mode(0o700))
+            .map_err(Error::io("setting the mode of", &layers))?;
         let store = Store {
             root: root.to_owned(),
             index: Mutex::default(),

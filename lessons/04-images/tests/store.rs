@@ -5,6 +5,7 @@
 mod registry;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use images::{Digest, Error, Image, Platform, PullOptions, Reference, Removed, Store, base, pull};
@@ -156,6 +157,13 @@ fn names_given_by_many_threads_and_stores_at_once_are_all_kept() {
         }
     });
     assert_eq!(setup.store.resolve(image.id.hex()).unwrap().tags.len(), 41);
+}
+
+#[test]
+fn the_layers_are_for_nobody_else_on_the_host_to_run() {
+    let setup = Setup::new();
+    let mode = fs::metadata(setup.folder.path().join("layers")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
 }
 
 #[test]

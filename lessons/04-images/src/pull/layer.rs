@@ -33,7 +33,7 @@ const REPORT: Duration = Duration::from_millis(100);
 /// How many bytes a layer may unpack to. Honest ones grow to three or four times their size; one
 /// full of zeros grows to a thousand times, which is how a few kilobytes fill a disk.
 fn unpacked_limit(compressed: u64) -> u64 {
-    compressed.saturating_mul(100).max(1 << 30).min(128 << 30)
+    compressed.saturating_mul(100).clamp(1 << 30, 128 << 30)
 }
 
 pub(super) fn pull(
