@@ -17,7 +17,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The text is no image reference.
-    #[error("invalid reference format: {text}: {reason}")]
+    #[error("invalid reference format: {text:?}: {reason}")]
     Reference {
         /// As it was given, cleaned and cut.
         text: String,
