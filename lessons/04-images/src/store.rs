@@ -264,7 +264,7 @@ impl Store {
         let digest = Digest::of(bytes);
         if !self.blob_path(&digest).exists() {
             let mut file = self.temporary_file()?;
-            file.write_all(bytes).map_err(Error::io("writing", file.path()))?;
+            file.as_file_mut().write_all(bytes).map_err(Error::io("writing", file.path()))?;
             self.add_blob(file, &digest)?;
         }
         Ok(digest)
@@ -348,7 +348,9 @@ impl Store {
         namespaces::step("sync layer", path.display(), || sync_filesystem(&opened))?;
 
         let mut file = self.temporary_file()?;
-        file.write_all(size.to_string().as_bytes()).map_err(Error::io("writing", file.path()))?;
+        file.as_file_mut()
+            .write_all(size.to_string().as_bytes())
+            .map_err(Error::io("writing", file.path()))?;
         file.as_file().sync_all().map_err(Error::io("syncing", file.path()))?;
         let size_path = path.with_added_extension("size");
         file.persist(&size_path).map_err(|error| error.error).map_err(Error::io("naming", &size_path))?;
@@ -436,7 +438,7 @@ impl Store {
         index.version = VERSION;
         let path = self.root.join("repositories.json");
         let mut file = self.temporary_file()?;
-        serde_json::to_writer_pretty(&mut file, &index)
+        serde_json::to_writer_pretty(file.as_file_mut(), &index)
             .map_err(io::Error::from)
             .and_then(|()| file.as_file().sync_all())
             .map_err(Error::io("writing", &path))?;

@@ -129,6 +129,8 @@ fn receive(
     let path = file.path().to_owned();
     let doing = || Error::io("writing", &path);
     file.as_file().set_len(*received).map_err(doing())?;
+    // Through the file itself: tempfile would add the path to errors once more.
+    let file = file.as_file_mut();
     file.seek(SeekFrom::Start(*received)).map_err(doing())?;
 
     let mut buffer = vec![0; 64 << 10];
