@@ -11,17 +11,23 @@
 //! that one must not see the password or token that was meant for the registry.
 //! [OCI distribution](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pull)
 
+mod client;
+mod credentials;
+mod said;
+
 use std::error::Error as _;
 use std::fmt;
 use std::io::Read;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use reqwest::blocking::{Client, ClientBuilder, RequestBuilder, Response};
+use reqwest::blocking::{Client, RequestBuilder, Response};
 use reqwest::header::{ACCEPT, CONTENT_RANGE, LOCATION, RANGE, WWW_AUTHENTICATE};
 use reqwest::{StatusCode, Url, redirect};
-use serde::Deserialize;
 
+use self::client::{plain_client, secure_client};
+pub use self::credentials::Credentials;
+use self::said::said;
 use crate::error::clean;
 use crate::manifest::{DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST};
 use crate::reference::is_loopback;
@@ -38,22 +44,6 @@ const REDIRECTS: usize = 10;
 const CONNECT: Duration = Duration::from_secs(15);
 /// Without a single byte.
 const SILENCE: Duration = Duration::from_secs(30);
-
-/// A login.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
-    /// The user's name.
-    pub username: String,
-    /// The password, or an access token in its place.
-    pub password: String,
-}
-
-impl fmt::Debug for Credentials {
-    /// Without the password: debug output ends up in logs.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Credentials({}, ***)", self.username)
-    }
-}
 
 /// One image's place in a registry.
 pub struct Registry {
@@ -391,24 +381,6 @@ impl Registry {
     }
 }
 
-/// The blocking client's own settings for HTTPS: the platform's certificates, ring's cryptography.
-fn secure_client() -> ClientBuilder {
-    // reqwest takes the process's provider; a program that has chosen one already keeps it.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder()
-}
-
-fn plain_client() -> ClientBuilder {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = Client::builder().no_proxy();
-    match rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions() {
-        Ok(tls) => builder.tls_backend_preconfigured(
-            tls.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth(),
-        ),
-        Err(_) => builder,
-    }
-}
-
 /// Scheme, host and port: another port is another server.
 fn same_host(one: &Url, other: &Url) -> bool {
     one.origin() == other.origin()
@@ -421,24 +393,4 @@ fn is_private(url: &Url) -> bool {
         "http" => url.host_str().is_some_and(is_loopback),
         _ => false,
     }
-}
-
-/// The registry's own words, fit for a terminal: `{"errors":[{"code":…,"message":…}]}`.
-fn said(response: Response) -> String {
-    #[derive(Deserialize, Default)]
-    struct Said {
-        #[serde(default)]
-        errors: Vec<Message>,
-        details: Option<String>,
-    }
-    #[derive(Deserialize)]
-    struct Message {
-        #[serde(default)]
-        message: String,
-    }
-    let mut bytes = Vec::new();
-    let _ = response.take(ANSWER_LIMIT).read_to_end(&mut bytes);
-    let said: Said = serde_json::from_slice(&bytes).unwrap_or_default();
-    let first = said.errors.into_iter().map(|error| error.message).find(|message| !message.is_empty());
-    clean(first.or(said.details).unwrap_or_default())
 }

@@ -18,24 +18,24 @@
 //!
 //! [rename(2)]: https://man7.org/linux/man-pages/man2/rename.2.html
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+mod remove;
+mod repositories;
+
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File, Permissions};
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use serde::{Deserialize, Serialize};
 use tempfile::{NamedTempFile, TempDir};
 
+use self::repositories::Repositories;
 use crate::manifest::{Document, Manifest};
 use crate::{Digest, Error, ImageConfig, Reference, Result};
 
 /// The most that a manifest or a config may take, in bytes: real ones take some kilobytes.
 pub const DOCUMENT_LIMIT: u64 = 8 << 20;
-
-/// The format of `repositories.json`.
-const VERSION: u32 = 1;
 
 /// A folder with images. All methods take `&self` and may be called from many threads, and from
 /// several processes on one folder.
@@ -78,18 +78,6 @@ pub enum Removed {
     Untagged(String),
     /// An image, or a layer that no other image uses.
     Deleted(Digest),
-}
-
-/// `repositories.json`.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Repositories {
-    version: u32,
-    /// From `docker.io/library/ubuntu:latest` to the image's id.
-    tags: BTreeMap<Reference, Digest>,
-    /// From `docker.io/library/ubuntu@sha256:…` to the image's id.
-    digests: BTreeMap<Reference, Digest>,
-    /// The images, with the manifests that brought them.
-    images: BTreeMap<Digest, BTreeSet<Digest>>,
 }
 
 impl Store {
@@ -166,64 +154,6 @@ impl Store {
             (None, None) => Err(Error::NoSuchImage(name.familiar())),
             _ => Ok(()),
         })
-    }
-
-    /// Removes a name, and the image with its last one, by Docker's rules; with an id all names
-    /// go at once, if they are of one repository or `force` is given. Layers that no other image
-    /// uses go with it.
-    ///
-    /// Whether a container uses the image is the caller's to know.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchImage`], [`Error::Ambiguous`], [`Error::Conflict`], or files that can't be
-    /// removed.
-    pub fn remove(&self, name_or_id: &str, force: bool) -> Result<Vec<Removed>> {
-        let mut removed = Vec::new();
-        self.change(|index| {
-            let (id, name) = index.find(name_or_id)?;
-            let mine = |map: &BTreeMap<Reference, Digest>| -> Vec<Reference> {
-                map.iter().filter(|(_, other)| **other == id).map(|(name, _)| name.clone()).collect()
-            };
-            let (tags, digests) = (mine(&index.tags), mine(&index.digests));
-
-            let going: Vec<Reference> = match name {
-                // One of several names: only that.
-                Some(name) if tags.iter().any(|tag| *tag != name) => {
-                    let last_of_name = tags.iter().filter(|tag| tag.name() == name.name()).count() == 1;
-                    let its =
-                        digests.into_iter().filter(|d| last_of_name && d.name() == name.name() && *d != name);
-                    std::iter::once(name.clone()).chain(its).collect()
-                }
-                Some(_) => tags.into_iter().chain(digests).collect(),
-                None => {
-                    let names: BTreeSet<String> = tags.iter().map(Reference::name).collect();
-                    if names.len() > 1 && !force {
-                        return Err(Error::Conflict {
-                            image: id.short().to_owned(),
-                            reason:
-                                "image is referenced in multiple repositories: remove each name, or force it"
-                                    .to_owned(),
-                        });
-                    }
-                    tags.into_iter().chain(digests).collect()
-                }
-            };
-            for name in going {
-                index.tags.remove(&name);
-                index.digests.remove(&name);
-                removed.push(Removed::Untagged(name.familiar()));
-            }
-            if mine(&index.tags).is_empty() && mine(&index.digests).is_empty() {
-                let layers = self.config(&id).map(|(config, _)| config.rootfs.diff_ids).unwrap_or_default();
-                index.images.remove(&id);
-                removed.push(Removed::Deleted(id));
-                let kept = self.layers_used(index);
-                removed.extend(layers.into_iter().rev().filter(|l| !kept.contains(l)).map(Removed::Deleted));
-            }
-            Ok(())
-        })?;
-        self.sweep()?;
-        Ok(removed)
     }
 
     /// Where a blob is, or would be.
@@ -410,118 +340,10 @@ impl Store {
         })
     }
 
-    fn read_index(&self) -> Result<Repositories> {
-        let path = self.root.join("repositories.json");
-        let bytes = match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Repositories::default()),
-            other => other.map_err(Error::io("reading", &path))?,
-        };
-        let index: Repositories = serde_json::from_slice(&bytes)
-            .map_err(|error| Error::Store { path: path.clone(), reason: error.to_string() })?;
-        if index.version > VERSION {
-            let reason =
-                format!("its format is {}, and this program knows {VERSION}: use a newer one", index.version);
-            return Err(Error::Store { path, reason });
-        }
-        Ok(index)
-    }
-
-    /// Reads the index, changes it, and writes it whole: all or nothing.
-    fn change(&self, change: impl FnOnce(&mut Repositories) -> Result<()>) -> Result<()> {
-        let _unswept = self.guard()?;
-        let _here = lock(&self.index);
-        let (elsewhere, path) = self.lock_file("repositories.lock")?;
-        elsewhere.lock().map_err(Error::io("locking", &path))?;
-
-        let mut index = self.read_index()?;
-        change(&mut index)?;
-        index.version = VERSION;
-        let path = self.root.join("repositories.json");
-        let mut file = self.temporary_file()?;
-        serde_json::to_writer_pretty(file.as_file_mut(), &index)
-            .map_err(io::Error::from)
-            .and_then(|()| file.as_file().sync_all())
-            .map_err(Error::io("writing", &path))?;
-        file.persist(&path).map_err(|error| error.error).map_err(Error::io("naming", &path))?;
-        sync_folder(&self.root)
-    }
-
-    /// Removes what no image names and nobody is making. While somebody is, nothing is removed:
-    /// the next sweep will.
-    fn sweep(&self) -> Result<()> {
-        let (file, _) = self.lock_file("lock")?;
-        if file.try_lock().is_err() {
-            return Ok(());
-        }
-        let index = self.read_index()?;
-        let mut blobs: BTreeSet<Digest> = index.images.keys().cloned().collect();
-        for manifest in index.images.values().flatten() {
-            blobs.insert(manifest.clone());
-            // A manifest that can't be read names nothing, and must not keep the store shut.
-            if let Ok(manifest) = self.manifest(manifest) {
-                blobs.extend(manifest.layers.into_iter().map(|layer| layer.digest));
-            }
-        }
-        let layers = self.layers_used(&index);
-        let used = |names: &BTreeSet<Digest>, name: &str| {
-            let hex = name.strip_suffix(".size").unwrap_or(name);
-            names.iter().any(|digest| digest.hex() == hex)
-        };
-        remove_all_but(&self.root.join("blobs/sha256"), |name| used(&blobs, name))?;
-        // Out of its place in one step first, so that a crash leaves no half of a layer there.
-        let doomed = self.temporary_folder()?.keep();
-        for entry in entries(&self.root.join("layers"))? {
-            if !used(&layers, &entry.file_name().to_string_lossy()) {
-                let path = entry.path();
-                fs::rename(&path, doomed.join(entry.file_name())).map_err(Error::io("removing", &path))?;
-            }
-        }
-        remove_all_but(&self.root.join("tmp"), |_| false)
-    }
-
-    fn layers_used(&self, index: &Repositories) -> BTreeSet<Digest> {
-        index
-            .images
-            .keys()
-            .filter_map(|id| self.config(id).ok())
-            .flat_map(|(config, _)| config.rootfs.diff_ids)
-            .collect()
-    }
-
     fn lock_file(&self, name: &str) -> Result<(File, PathBuf)> {
         let path = self.root.join(name);
         let file = File::options().create(true).truncate(false).write(true).open(&path);
         Ok((file.map_err(Error::io("opening", &path))?, path))
-    }
-}
-
-impl Repositories {
-    /// The id, and the name where it was found by name.
-    fn find(&self, text: &str) -> Result<(Digest, Option<Reference>)> {
-        let hex = text.strip_prefix("sha256:").unwrap_or(text);
-        let is_hex = !hex.is_empty() && hex.bytes().all(|b| b.is_ascii_hexdigit());
-        // A name wins over the beginning of an id: an image may well be called "cafe".
-        let reference = if text.starts_with("sha256:") { None } else { text.parse::<Reference>().ok() };
-        if let Some(reference) = &reference {
-            let found = match &reference.digest {
-                Some(digest) => {
-                    let name = reference.with_digest(digest);
-                    self.digests.get(&name).map(|id| (id.clone(), Some(name)))
-                }
-                None => self.tags.get(reference).map(|id| (id.clone(), Some(reference.clone()))),
-            };
-            if let Some(found) = found {
-                return Ok(found);
-            }
-        }
-        let mut by_id = self.images.keys().filter(|id| is_hex && id.hex().starts_with(hex));
-        match (by_id.next(), by_id.next()) {
-            (Some(id), None) => Ok((id.clone(), None)),
-            (Some(_), Some(_)) => Err(Error::Ambiguous(text.to_owned())),
-            (None, _) => {
-                Err(Error::NoSuchImage(reference.map_or_else(|| crate::error::clean(text), |r| r.familiar())))
-            }
-        }
     }
 }
 
@@ -553,26 +375,4 @@ fn sync_folder(path: &Path) -> Result<()> {
 
 fn sync_filesystem(on_it: &File) -> nix::Result<()> {
     nix::unistd::syncfs(on_it)
-}
-
-fn entries(folder: &Path) -> Result<Vec<fs::DirEntry>> {
-    fs::read_dir(folder).and_then(Iterator::collect).map_err(Error::io("reading folder", folder))
-}
-
-fn remove_all_but(folder: &Path, keep: impl Fn(&str) -> bool) -> Result<()> {
-    for entry in entries(folder)? {
-        if keep(&entry.file_name().to_string_lossy()) {
-            continue;
-        }
-        let path = entry.path();
-        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        let removed = if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-        match removed {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(Error::io("removing", &path)(error));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }
