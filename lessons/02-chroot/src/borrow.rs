@@ -25,80 +25,11 @@ pub struct Borrowed {
 }
 
 /// What is taken where there is no busybox; whatever of it the host has.
-const TOOLS: &[&str] = &[
-    "sh",
-    "bash",
-    "cat",
-    "ls",
-    "cp",
-    "mv",
-    "rm",
-    "ln",
-    "mkdir",
-    "rmdir",
-    "touch",
-    "chmod",
-    "chown",
-    "stat",
-    "df",
-    "du",
-    "echo",
-    "printf",
-    "test",
-    "[",
-    "true",
-    "false",
-    "sleep",
-    "date",
-    "env",
-    "id",
-    "whoami",
-    "uname",
-    "hostname",
-    "pwd",
-    "head",
-    "tail",
-    "wc",
-    "sort",
-    "uniq",
-    "cut",
-    "tr",
-    "tee",
-    "seq",
-    "yes",
-    "dd",
-    "od",
-    "grep",
-    "sed",
-    "awk",
-    "find",
-    "xargs",
-    "basename",
-    "dirname",
-    "readlink",
-    "realpath",
-    "mktemp",
-    "ps",
-    "kill",
-    "top",
-    "free",
-    "nproc",
-    "timeout",
-    "mount",
-    "umount",
-    "mknod",
-    "ip",
-    "ping",
-    "ss",
-    "nc",
-    "vi",
-    "less",
-    "tar",
-    "gzip",
-    "sha256sum",
-    "stty",
-    "tty",
-];
+const TOOLS: &str = "\
+    sh bash cat ls cp mv rm ln mkdir rmdir touch chmod chown stat df du echo printf test [ true \
+    false sleep date env id whoami uname hostname pwd head tail wc sort uniq cut tr tee seq yes dd \
+    od grep sed awk find xargs basename dirname readlink realpath mktemp ps kill top free nproc \
+    timeout mount umount mknod ip ping ss nc vi less tar gzip sha256sum stty tty";
 
 /// Fills `folder` with a small root file system, and tells what it is made of.
 ///
@@ -114,8 +45,7 @@ pub fn into(folder: &Path) -> Result<Vec<Borrowed>> {
         step("link", link, || symlink(target, folder.join(link)))?;
     }
     for (name, mode) in [("tmp", 0o1777), ("root", 0o700)] {
-        let path = folder.join(name);
-        step("set mode of", path.display(), || fs::set_permissions(&path, fs::Permissions::from_mode(mode)))?;
+        set_mode(&folder.join(name), mode)?;
     }
     for (name, content) in [
         ("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"),
@@ -124,6 +54,7 @@ pub fn into(folder: &Path) -> Result<Vec<Borrowed>> {
     ] {
         let path = folder.join(name);
         step("write", path.display(), || fs::write(&path, content))?;
+        set_mode(&path, 0o644)?;
     }
 
     let mut borrowed = vec![];
@@ -135,10 +66,10 @@ pub fn into(folder: &Path) -> Result<Vec<Borrowed>> {
         }
         borrowed.push(Borrowed { name: "busybox".into(), from: busybox });
     } else {
-        for name in TOOLS {
+        for name in TOOLS.split_whitespace() {
             if let Some(program) = find(name) {
                 copy_program(&program, name, folder)?;
-                borrowed.push(Borrowed { name: (*name).into(), from: program });
+                borrowed.push(Borrowed { name: name.into(), from: program });
             }
         }
     }
@@ -262,8 +193,21 @@ fn loader(program: &Path) -> io::Result<Option<PathBuf>> {
     Ok(None)
 }
 
+/// Makes a folder and those above it that are missing, each readable for all.
 fn make_folder(path: &Path) -> Result<()> {
-    step("make folder", path.display(), || fs::create_dir_all(path))
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        make_folder(parent)?;
+    }
+    step("make folder", path.display(), || fs::create_dir(path))?;
+    set_mode(path, 0o755)
+}
+
+/// The mode as it is written here, whatever the umask of whoever calls takes from a new file's.
+fn set_mode(path: &Path, mode: u32) -> Result<()> {
+    step("set mode of", path.display(), || fs::set_permissions(path, fs::Permissions::from_mode(mode)))
 }
 
 /// A copy, with the right to run; what is there already stays.
@@ -273,5 +217,5 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     }
     step("copy", from.display(), || fs::copy(from, to).map(drop))?;
     // Not set-uid, whatever the host's file was (`mount`, `ping`).
-    step("set mode of", to.display(), || fs::set_permissions(to, fs::Permissions::from_mode(0o755)))
+    set_mode(to, 0o755)
 }

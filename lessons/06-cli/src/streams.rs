@@ -297,12 +297,11 @@ impl Streams {
     fn read_client(&mut self, index: usize) {
         let client = &mut self.clients[index];
         let Some(input) = &mut client.input else { return };
-        let mut bytes = [0; 4096];
-        match input.read(&mut bytes) {
+        match input.read(&mut self.buffer) {
             Ok(length) if length > 0 => {
                 // Without an input to write to, what is typed is thrown away.
                 if self.input.is_some() {
-                    self.typed.extend(&bytes[..length]);
+                    self.typed.extend(&self.buffer[..length]);
                     self.write_input();
                 }
             }
