@@ -4,14 +4,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
+
 use crate::engine::Engine;
 
 /// How long nothing may run and nobody be connected before it ends.
 const PATIENCE: Duration = Duration::from_secs(5 * 60);
 
-/// How many connections there are now.
+/// How long answers that are under way may take at the end of the daemon.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// The connections that there are now.
 #[derive(Debug, Clone, Default)]
-pub struct Connections(Arc<AtomicUsize>);
+pub struct Connections {
+    count: Arc<AtomicUsize>,
+    closing: watch::Sender<bool>,
+}
 
 /// One of them: counted until it is dropped.
 #[derive(Debug)]
@@ -20,12 +28,26 @@ pub struct Connection(Arc<AtomicUsize>);
 impl Connections {
     /// One more.
     pub fn open(&self) -> Connection {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        Connection(self.0.clone())
+        self.count.fetch_add(1, Ordering::SeqCst);
+        Connection(self.count.clone())
+    }
+
+    /// Becomes true when the daemon ends.
+    pub fn closing(&self) -> watch::Receiver<bool> {
+        self.closing.subscribe()
+    }
+
+    /// Lets the answers that are under way go out, and closes the connections.
+    pub async fn close(&self) {
+        self.closing.send_replace(true);
+        let begin = Instant::now();
+        while self.any() && begin.elapsed() < LAST_WORDS {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     fn any(&self) -> bool {
-        self.0.load(Ordering::SeqCst) > 0
+        self.count.load(Ordering::SeqCst) > 0
     }
 }
 

@@ -162,13 +162,23 @@ where
         let router = router.clone();
         async move { Ok::<_, std::convert::Infallible>(api::answer(router, request).await) }
     };
-    let served = http1::Builder::new()
-        // A client may end its half and still want to hear the answer.
-        .half_close(true)
-        .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(stream), service_fn(answer))
-        .with_upgrades()
-        .await;
+    let mut closing = connections.closing();
+    let mut served = std::pin::pin!(
+        http1::Builder::new()
+            // A client may end its half and still want to hear the answer.
+            .half_close(true)
+            .timer(TokioTimer::new())
+            .serve_connection(TokioIo::new(stream), service_fn(answer))
+            .with_upgrades()
+    );
+    let served = tokio::select! {
+        served = &mut served => served,
+        // It changes once, at the end: the answer that is under way still goes out.
+        _ = closing.changed() => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
     if let Err(error) = served {
         tracing::debug!("a connection broke off: {error}");
     }

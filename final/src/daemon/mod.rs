@@ -136,6 +136,7 @@ async fn serve(
     for task in serving {
         task.abort();
     }
+    connections.close().await;
     let done = finish(&engine, how).await;
     for address in &hosts {
         address.remove();

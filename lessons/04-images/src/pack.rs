@@ -13,7 +13,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use nix::dir::Dir;
-use nix::fcntl::{AtFlags, OFlag, openat, readlinkat};
+use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat, major, minor};
 use tar::{Builder, EntryType, Header};
 
@@ -105,7 +105,16 @@ impl<W: Write> Packer<W> {
             EntryType::Regular | EntryType::Directory => {
                 // NONBLOCK: should it have become a pipe meanwhile, opening it must not wait.
                 let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-                let opened = openat(folder, name, flags, Mode::empty())?;
+                // A running container has /proc, /dev and its volumes mounted on its tree. They
+                // are none of its files: the place is packed, and what is mounted there isn't.
+                let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_NO_XDEV);
+                let opened = match openat2(folder, name, how) {
+                    Err(nix::Error::EXDEV) => {
+                        self.append(header(&stat, kind), path, None, Vec::new(), io::empty())?;
+                        return Ok(None);
+                    }
+                    other => other?,
+                };
                 let stat = fstat(&opened)?;
                 let attributes = kept(xattr::all(&opened)?);
                 match stat.st_mode & libc::S_IFMT {
