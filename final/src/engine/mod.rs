@@ -6,6 +6,7 @@
 pub mod attach;
 pub mod config;
 pub mod containers;
+pub mod copy_up;
 pub mod create;
 pub mod error;
 pub mod events;

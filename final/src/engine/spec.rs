@@ -443,3 +443,104 @@ pub fn exec_process(folder: &Path, exec: &ExecConfig) -> Result<Process> {
     }
     Ok(process)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::config::MountPoint;
+    use super::*;
+    use bollard_stubs::models::ContainerCreateBody;
+    use lifecycle::record::{State, VERSION};
+    use serde_json::Value;
+
+    fn record(body: ContainerCreateBody) -> Record<Config> {
+        let mount = |destination: &str, writable| MountPoint {
+            volume: None,
+            source: PathBuf::from("/host"),
+            destination: destination.to_owned(),
+            mode: String::new(),
+            writable,
+            anonymous: false,
+        };
+        Record {
+            version: VERSION,
+            id: "0123456789ab".repeat(5) + "cdef",
+            name: "boat".to_owned(),
+            created_at: "2026-11-24T05:00:00.000000000Z".to_owned(),
+            config: Config {
+                body,
+                image: "base".to_owned(),
+                image_id: String::new(),
+                layers: Vec::new(),
+                mounts: vec![mount("/data/inner", false), mount("/data", true)],
+                networks: Default::default(),
+            },
+            state: State::default(),
+        }
+    }
+
+    fn json(body: ContainerCreateBody) -> Value {
+        let record = record(body);
+        let spec = spec("/canoa", Path::new("/containers/ID"), &record, &record.config.host()).unwrap();
+        let mut json = serde_json::to_value(spec).unwrap();
+        // They are sets, in any order.
+        for set in json["process"]["capabilities"].as_object_mut().unwrap().values_mut() {
+            set.as_array_mut().unwrap().sort_by_key(ToString::to_string);
+        }
+        // Depends on the machine: only version 2 of cgroups has a namespace of its own.
+        let namespaces = json["linux"]["namespaces"].as_array_mut().unwrap();
+        namespaces.retain(|namespace| namespace["type"] != "cgroup");
+        json
+    }
+
+    fn words(text: &str) -> Option<Vec<String>> {
+        Some(text.split_whitespace().map(str::to_owned).collect())
+    }
+
+    #[test]
+    fn a_typical_container_is_described_as_runc_would_want_it() {
+        let host = HostConfig {
+            memory: Some(64 << 20),
+            nano_cpus: Some(1_500_000_000),
+            pids_limit: Some(20),
+            ..HostConfig::default()
+        };
+        let body = ContainerCreateBody {
+            cmd: words("sh -c date"),
+            env: words("A=1 PATH=/bin"),
+            tty: Some(true),
+            working_dir: Some("/tmp".to_owned()),
+            host_config: Some(host),
+            ..ContainerCreateBody::default()
+        };
+        insta::assert_snapshot!(serde_json::to_string_pretty(&json(body)).unwrap());
+    }
+
+    fn bounding(add: &str, drop: &str) -> Vec<String> {
+        let host = HostConfig { cap_add: words(add), cap_drop: words(drop), ..HostConfig::default() };
+        let json = json(ContainerCreateBody { host_config: Some(host), ..ContainerCreateBody::default() });
+        serde_json::from_value(json["process"]["capabilities"]["bounding"].clone()).unwrap()
+    }
+
+    #[test]
+    fn capabilities_are_added_and_dropped_as_docker_does() {
+        assert_eq!(bounding("", "").len(), 14);
+        assert!(bounding("NET_ADMIN", "").contains(&"CAP_NET_ADMIN".to_owned()));
+        assert!(!bounding("", "cap_chown").contains(&"CAP_CHOWN".to_owned()));
+        assert_eq!(bounding("CAP_CHOWN", "ALL"), ["CAP_CHOWN"]);
+        let all_but_one = bounding("ALL", "SYS_ADMIN");
+        assert!(all_but_one.len() > 30 && !all_but_one.contains(&"CAP_SYS_ADMIN".to_owned()));
+        check_capabilities(&HostConfig { cap_add: words("NOPE"), ..HostConfig::default() }).unwrap_err();
+    }
+
+    #[test]
+    fn on_the_hosts_network_there_is_no_network_namespace() {
+        let network = |mode: &str| {
+            let host = HostConfig { network_mode: Some(mode.to_owned()), ..HostConfig::default() };
+            let json =
+                json(ContainerCreateBody { host_config: Some(host), ..ContainerCreateBody::default() });
+            json["linux"]["namespaces"].as_array().unwrap().iter().any(|one| one["type"] == "network")
+        };
+        assert!(network("default") && network("none") && network("bridge"));
+        assert!(!network("host"));
+    }
+}

@@ -9,6 +9,7 @@ use lifecycle::record::{Process, Status, now};
 
 use super::Engine;
 use super::containers::Container;
+use super::copy_up::copy_up;
 use super::error::{Error, Kind, Result, blocking};
 use super::monitor::Monitor;
 use super::{files, spec, stop};
@@ -103,6 +104,7 @@ fn prepare(engine: &Engine, container: &Container) -> Result<std::path::PathBuf>
     // The last run's: should the monitor die, its exit must not be taken for this one's.
     let _ = fs::remove_file(folder.join("exit.json"));
     files::write(engine, folder, &record)?;
+    copy_up(engine, folder, &record)?;
     let (spec, extra) = spec::build(engine, folder, &record)?;
     write_json(&folder.join("config.json"), &spec)?;
     write_json(&folder.join("canoa.json"), &extra)?;
