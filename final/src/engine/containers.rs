@@ -195,6 +195,10 @@ impl Containers {
     pub fn change(&self, container: &Container, change: impl FnOnce(&mut Record<Config>)) -> Result<()> {
         let _saving = container.saving.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut container.lock());
+        if container.life.borrow().removed {
+            // Its file is gone, or on its way.
+            return Ok(());
+        }
         Ok(self.records.save(&container.record())?)
     }
 
@@ -218,11 +222,22 @@ impl Containers {
 
     /// Removes its folder and forgets it. Who calls this has seen to it that nothing of it runs.
     pub fn remove(&self, container: &Container) -> Result<()> {
+        self.retire(container)?;
+        self.erase(container)
+    }
+
+    /// The first half: it is out of sight and its name is free, while its monitor still cleans up.
+    pub fn retire(&self, container: &Container) -> Result<()> {
         let _saving = container.saving.lock().unwrap_or_else(PoisonError::into_inner);
-        self.records.remove(&container.id)?;
+        self.records.retire(&container.id)?;
         self.lock().remove(&container.id);
         container.tell(|life| life.removed = true);
         Ok(())
+    }
+
+    /// The other half: its files.
+    pub fn erase(&self, container: &Container) -> Result<()> {
+        Ok(self.records.remove(&container.id)?)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Container>>> {

@@ -187,6 +187,9 @@ pub async fn follow(engine: Arc<Engine>, container: Arc<Container>, process: Pro
         }
     };
     ended(&engine, &container, exited).await;
+    if container.with(|record| record.config.auto_remove()) {
+        stop::retire(&engine, &container).await;
+    }
     // The end of the connection is the end of the monitor: all is cleaned up then.
     while monitor.next().await.is_some() {}
     after_cleaning(&engine, &container).await;
@@ -233,8 +236,8 @@ pub async fn after_cleaning(engine: &Arc<Engine>, container: &Arc<Container>) {
     container.tell(|life| life.cleaning = false);
     if container.with(|record| record.config.auto_remove()) {
         let _operation = container.operation.lock().await;
-        // Somebody may have started it again, or removed it, in the meantime.
-        if !container.is_running() && !container.life().borrow().removed {
+        // Somebody may have started it again in the meantime.
+        if !container.is_running() {
             stop::remove_stopped(engine, container, true).await;
         }
     }

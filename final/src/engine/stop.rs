@@ -226,9 +226,25 @@ pub async fn remove_stopped(engine: &Arc<Engine>, container: &Arc<Container>, wi
     }
 }
 
+/// A `--rm` container has ended: for everybody it is gone from this moment, while its monitor still
+/// cleans up. (Dropping an overlay waits for the disk, and whoever waits for the container's end
+/// shouldn't.) If somebody is busy with it, it goes later instead.
+pub async fn retire(engine: &Arc<Engine>, container: &Arc<Container>) {
+    let Ok(_operation) = container.operation.try_lock() else { return };
+    if container.life().borrow().removed {
+        return;
+    }
+    let (retiring, gone) = (engine.clone(), container.clone());
+    match blocking(move || retiring.containers.retire(&gone)).await {
+        Ok(()) => engine.events.container("destroy", container),
+        Err(error) => tracing::warn!("removing container {}: {error}", container.id),
+    }
+}
+
 async fn remove_now(engine: &Arc<Engine>, container: &Arc<Container>, with_volumes: bool) -> Result<()> {
     engine.networks.disconnect(engine, container).await;
     drop(container.waiting.take());
+    let told = container.life().borrow().removed;
     let (removing, gone) = (engine.clone(), container.clone());
     blocking(move || {
         removing.containers.remove(&gone)?;
@@ -239,7 +255,9 @@ async fn remove_now(engine: &Arc<Engine>, container: &Arc<Container>, with_volum
     })
     .await?;
     engine.execs.forget(&container.id);
-    engine.events.container("destroy", container);
+    if !told {
+        engine.events.container("destroy", container);
+    }
     Ok(())
 }
 

@@ -271,15 +271,23 @@ impl<C: Serialize + DeserializeOwned> Records<C> {
     /// Removes a container's folder with all that is in it. Removing what isn't there is no error:
     /// whoever was interrupted can ask again.
     pub fn remove(&self, id: &str) -> Result<()> {
+        self.retire(id)?;
+        remove_all(&self.retired(id))
+    }
+
+    /// The first half of [`Records::remove`]: in one step the container is out of sight, so that a
+    /// crash half-way can't leave one without its files behind. The files themselves may still be
+    /// in use, and are removed later.
+    pub fn retire(&self, id: &str) -> Result<()> {
         let folder = self.folder(id);
-        let temporary = self.root.join(format!("{TEMPORARY}gone-{id}"));
-        // First out of sight in one step: a crash half-way must not leave a container without its
-        // files behind.
-        match fs::rename(&folder, &temporary) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            renamed => renamed.map_err(io_error("removing", &folder))?,
+        match fs::rename(&folder, self.retired(id)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            renamed => renamed.map_err(io_error("removing", &folder)),
         }
-        remove_all(&temporary)
+    }
+
+    fn retired(&self, id: &str) -> PathBuf {
+        self.root.join(format!("{TEMPORARY}gone-{id}"))
     }
 
     /// Removes what a crash left half made or half removed. Only for who holds the data root alone.
