@@ -235,7 +235,11 @@ pub async fn retire(engine: &Arc<Engine>, container: &Arc<Container>) {
         return;
     }
     let (retiring, gone) = (engine.clone(), container.clone());
-    match blocking(move || retiring.containers.retire(&gone)).await {
+    let retired = blocking(move || {
+        volumes::remove_anonymous(&retiring, &gone);
+        retiring.containers.retire(&gone)
+    });
+    match retired.await {
         Ok(()) => engine.events.container("destroy", container),
         Err(error) => tracing::warn!("removing container {}: {error}", container.id),
     }
@@ -247,11 +251,10 @@ async fn remove_now(engine: &Arc<Engine>, container: &Arc<Container>, with_volum
     let told = container.life().borrow().removed;
     let (removing, gone) = (engine.clone(), container.clone());
     blocking(move || {
-        removing.containers.remove(&gone)?;
-        if with_volumes {
+        if with_volumes && !told {
             volumes::remove_anonymous(&removing, &gone);
         }
-        Ok(())
+        removing.containers.remove(&gone)
     })
     .await?;
     engine.execs.forget(&container.id);

@@ -163,12 +163,17 @@ pub fn remove(engine: &Engine, name: &str, force: bool) -> Result<()> {
     Ok(())
 }
 
-/// Removes the volumes that were made for a container alone.
+/// Removes the volumes that were made for a container alone, which is going itself.
 pub fn remove_anonymous(engine: &Engine, container: &Container) {
     let mounts = container.with(|record| record.config.mounts.clone());
     for name in mounts.iter().filter(|mount| mount.anonymous).filter_map(|mount| mount.volume.as_ref()) {
-        if let Err(error) = remove(engine, name, true) {
-            tracing::warn!("{error}");
+        // Somebody may have found its name, and use it, too.
+        if users(engine, name).iter().any(|user| *user != container.id) {
+            continue;
+        }
+        match engine.volumes.remove(name) {
+            Ok(()) => engine.events.tell("volume", "destroy", name, BTreeMap::new()),
+            Err(error) => tracing::warn!("{error}"),
         }
     }
 }
