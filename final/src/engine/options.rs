@@ -6,7 +6,7 @@
 use bollard_stubs::models::{ContainerCreateBody, HostConfig, RestartPolicyNameEnum};
 
 use super::error::{Error, Result};
-use super::{files, spec, stop};
+use super::{files, privileges, stop};
 
 /// The least memory that Docker lets a container have, in bytes.
 const LEAST_MEMORY: i64 = 6 << 20;
@@ -26,6 +26,8 @@ pub fn check(body: &ContainerCreateBody) -> Result<()> {
             }),
         ),
     ])?;
+    let domain = body.domainname.as_ref().is_some_and(|domain| !domain.is_empty());
+    refuse(&[("--domainname", domain)])?;
     check_host(&host)?;
     check_endpoints(body, &host)?;
     if let Some(signal) = body.stop_signal.as_deref().filter(|signal| !signal.is_empty()) {
@@ -112,7 +114,10 @@ fn check_host(host: &HostConfig) -> Result<()> {
         ("--storage-opt", host.storage_opt.as_ref().is_some_and(|options| !options.is_empty())),
         ("--log-driver (other than json-file and none)", unknown_log),
         ("--log-opt", log_options),
-        ("--read-only", host.readonly_rootfs == Some(true)),
+        ("--memory-reservation", positive(host.memory_reservation)),
+        ("--cpu-shares", positive(host.cpu_shares)),
+        ("--cpuset-cpus", word(&host.cpuset_cpus, &[])),
+        ("--cpuset-mems", word(&host.cpuset_mems, &[])),
         ("--sysctl", host.sysctls.as_ref().is_some_and(|sysctls| !sysctls.is_empty())),
         ("--oom-kill-disable", host.oom_kill_disable == Some(true)),
         ("--oom-score-adj", host.oom_score_adj.is_some_and(|score| score != 0)),
@@ -129,8 +134,8 @@ fn check_host(host: &HostConfig) -> Result<()> {
         ("--io-maxiops (Windows)", positive(host.io_maximum_iops) || positive(host.io_maximum_bandwidth)),
     ])?;
     check_limits(host)?;
-    spec::check_capabilities(host)?;
-    spec::check_ulimits(host)?;
+    privileges::check_capabilities(host)?;
+    privileges::check_ulimits(host)?;
     files::check(host)
 }
 
@@ -222,5 +227,58 @@ fn refuse(options: &[(&str, bool)]) -> Result<()> {
     match options.iter().find(|(_, asked)| *asked) {
         Some((option, _)) => Err(Error::unsupported(option)),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::error::Kind;
+
+    fn checked(host: &str) -> Result<()> {
+        let host: HostConfig = serde_json::from_str(host).unwrap();
+        check(&ContainerCreateBody { host_config: Some(host), ..ContainerCreateBody::default() })
+    }
+
+    #[test]
+    fn what_this_engine_does_not_have_is_refused_by_name() {
+        let refused = [
+            (r#"{"Privileged":true}"#, "--privileged"),
+            (r#"{"PortBindings":{"80/tcp":[{"HostPort":"8080"}]}}"#, "-p"),
+            (r#"{"RestartPolicy":{"Name":"always"}}"#, "--restart"),
+            (r#"{"PidMode":"host"}"#, "--pid"),
+            (r#"{"CpusetCpus":"0"}"#, "--cpuset-cpus"),
+            (r#"{"NetworkMode":"container:x"}"#, "--network container:x"),
+            (r#"{"SecurityOpt":["seccomp=/x.json"]}"#, "--security-opt seccomp=/x.json"),
+        ];
+        for (host, flag) in refused {
+            let error = checked(host).unwrap_err();
+            assert!(error.kind == Kind::Unsupported && error.message.contains(flag), "{host}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_asks_for_nothing_is_no_reason_to_refuse() {
+        checked("{}").unwrap();
+        checked(
+            r#"{"Privileged":false,"PortBindings":{},"RestartPolicy":{"Name":"no"},"PidMode":"","Devices":[],
+                "MemorySwappiness":-1,"LogConfig":{"Type":"","Config":{}},"CgroupnsMode":"private",
+                "SecurityOpt":["no-new-privileges"],"Isolation":"default","NetworkMode":"none"}"#,
+        )
+        .unwrap();
+    }
+
+    #[test]
+    fn limits_that_make_no_sense_are_refused_in_dockers_words() {
+        let words = [
+            (r#"{"Memory":1048576}"#, "Minimum memory limit allowed is 6MB"),
+            (r#"{"Memory":67108864,"MemorySwap":33554432}"#, "Minimum memoryswap limit should be larger"),
+            (r#"{"NanoCpus":100000000000000}"#, "Range of CPUs is from 0.01 to"),
+            (r#"{"NanoCpus":1000000000,"CpuQuota":50000}"#, "Conflicting options: Nano CPUs"),
+        ];
+        for (host, words) in words {
+            let error = checked(host).unwrap_err();
+            assert!(error.kind == Kind::Invalid && error.message.contains(words), "{host}: {error}");
+        }
     }
 }

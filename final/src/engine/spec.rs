@@ -10,36 +10,17 @@ use lifecycle::record::Record;
 use network::Interface;
 use oci_spec::OciSpecError;
 use oci_spec::runtime::{
-    Capabilities, Capability, LinuxBuilder, LinuxCapabilities, LinuxCapabilitiesBuilder, LinuxCpuBuilder,
-    LinuxDeviceCgroup, LinuxDeviceCgroupBuilder, LinuxDeviceType, LinuxMemoryBuilder, LinuxNamespace,
-    LinuxNamespaceBuilder, LinuxNamespaceType, LinuxPidsBuilder, LinuxResources, LinuxResourcesBuilder,
-    Mount, MountBuilder, PosixRlimit, PosixRlimitBuilder, PosixRlimitType, Process, ProcessBuilder,
-    RootBuilder, Spec, SpecBuilder, UserBuilder,
+    Box, BoxBuilder, LinuxBuilder, LinuxNamespace, LinuxNamespaceBuilder, LinuxNamespaceType, Mount,
+    MountBuilder, Process, ProcessBuilder, RootBuilder, Spec, SpecBuilder, UserBuilder,
 };
 
 use super::Engine;
 use super::config::Config;
 use super::error::{Error, Result};
 use super::files::hostname;
+use super::privileges::{capabilities, no_new_privileges, rlimits};
+use super::resources::resources;
 use crate::bundle::Extra;
-
-/// What a container may do unless told otherwise: Docker's fourteen.
-const CAPABILITIES: [Capability; 14] = [
-    Capability::AuditWrite,
-    Capability::Chown,
-    Capability::DacOverride,
-    Capability::Fowner,
-    Capability::Fsetid,
-    Capability::Kill,
-    Capability::Mknod,
-    Capability::NetBindService,
-    Capability::NetRaw,
-    Capability::Setfcap,
-    Capability::Setgid,
-    Capability::Setpcap,
-    Capability::Setuid,
-    Capability::SysChroot,
-];
 
 /// Files of the kernel that tell of the whole machine, or act on it: hidden.
 const MASKED: [&str; 12] = [
@@ -132,6 +113,9 @@ fn spec(
     if let Some(score) = host.oom_score_adj.filter(|score| *score != 0) {
         process = process.oom_score_adj(score as i32);
     }
+    if let Some(size) = console_size(&host.console_size) {
+        process = process.console_size(size);
+    }
     let mut process = process.build()?;
     // The library's own default is 1024 open files; Docker leaves what the engine itself has.
     process.set_rlimits(Some(rlimits(host)?));
@@ -167,6 +151,17 @@ fn spec(
     builder.build()
 }
 
+/// The terminal's size from the start, so that a program draws for it: `[rows, columns]`.
+fn console_size(size: &Option<Vec<usize>>) -> Option<Box> {
+    match size.as_deref() {
+        Some(&[rows, columns]) if rows > 0 && columns > 0 => {
+            let clamp = |number: usize| number.min(u16::MAX.into()) as u64;
+            BoxBuilder::default().height(clamp(rows)).width(clamp(columns)).build().ok()
+        }
+        _ => None,
+    }
+}
+
 /// PATH and HOSTNAME come first, TERM with a terminal; what image and person say goes over them.
 /// (HOME is the monitor's, which looks the user up.)
 fn environment(config: &Config, hostname: &str) -> Vec<String> {
@@ -190,98 +185,6 @@ fn override_env<'a>(all: &mut Vec<String>, more: impl Iterator<Item = &'a String
 
 fn directory(asked: Option<&str>) -> PathBuf {
     Path::new("/").join(asked.unwrap_or_default())
-}
-
-fn capabilities(host: &HostConfig) -> Result<LinuxCapabilities, OciSpecError> {
-    let mut set: Capabilities = CAPABILITIES.into_iter().collect();
-    // Docker's order: ALL first, then what is taken away, then what is given.
-    let named = |list: &Option<Vec<String>>| -> Vec<String> {
-        list.iter().flatten().map(|name| capability_name(name).to_owned()).collect()
-    };
-    let (add, drop) = (named(&host.cap_add), named(&host.cap_drop));
-    if drop.iter().any(|name| name == "ALL") {
-        set.clear();
-    }
-    if add.iter().any(|name| name == "ALL") {
-        set = all_capabilities();
-    }
-    for name in &drop {
-        if let Ok(capability) = name.parse::<Capability>() {
-            set.remove(&capability);
-        }
-    }
-    set.extend(add.iter().filter_map(|name| name.parse::<Capability>().ok()));
-    LinuxCapabilitiesBuilder::default()
-        .bounding(set.clone())
-        .effective(set.clone())
-        .permitted(set)
-        .inheritable(Capabilities::new())
-        .ambient(Capabilities::new())
-        .build()
-}
-
-/// A capability's bare name in capitals: of `cap_net_admin`, `NET_ADMIN`.
-fn capability_name(name: &str) -> String {
-    let upper = name.to_ascii_uppercase();
-    upper.strip_prefix("CAP_").unwrap_or(&upper).to_owned()
-}
-
-/// Those that this kernel has: a number above `cap_last_cap` would be refused.
-fn all_capabilities() -> Capabilities {
-    let all = caps::runtime::thread_all_supported();
-    all.iter().filter_map(|one| capability_name(&one.to_string()).parse().ok()).collect()
-}
-
-/// Whether these are names of capabilities: asked at `create`.
-pub fn check_capabilities(host: &HostConfig) -> Result<()> {
-    for name in host.cap_add.iter().chain(&host.cap_drop).flatten() {
-        let bare = capability_name(name);
-        if bare != "ALL" && bare.parse::<Capability>().is_err() {
-            return Err(Error::invalid(format!("invalid capability: {name:?}")));
-        }
-    }
-    Ok(())
-}
-
-fn no_new_privileges(host: &HostConfig) -> bool {
-    let words = ["no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"];
-    host.security_opt.iter().flatten().any(|option| words.contains(&option.as_str()))
-}
-
-fn rlimits(host: &HostConfig) -> Result<Vec<PosixRlimit>, OciSpecError> {
-    let mut all = Vec::new();
-    for limit in host.ulimits.iter().flatten() {
-        let kind = format!("RLIMIT_{}", limit.name.clone().unwrap_or_default().to_ascii_uppercase());
-        let number = |value: Option<i64>| value.map_or(0, |value| value as u64);
-        all.push(
-            PosixRlimitBuilder::default()
-                .typ(rlimit_type(&kind).unwrap_or_default())
-                .soft(number(limit.soft))
-                .hard(number(limit.hard))
-                .build()?,
-        );
-    }
-    Ok(all)
-}
-
-fn rlimit_type(name: &str) -> Option<PosixRlimitType> {
-    serde_json::from_value(serde_json::Value::String(name.to_owned())).ok()
-}
-
-/// Whether these are names of limits, and the soft ones below the hard ones: asked at `create`.
-pub fn check_ulimits(host: &HostConfig) -> Result<()> {
-    for limit in host.ulimits.iter().flatten() {
-        let name = limit.name.clone().unwrap_or_default();
-        if rlimit_type(&format!("RLIMIT_{}", name.to_ascii_uppercase())).is_none() {
-            return Err(Error::invalid(format!("invalid ulimit type: {name}")));
-        }
-        let (soft, hard) = (limit.soft.unwrap_or(0), limit.hard.unwrap_or(0));
-        if hard != -1 && (soft > hard || soft == -1) {
-            let why = format!("ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}");
-            return Err(Error::invalid(why));
-        }
-    }
-    Ok(())
 }
 
 fn namespaces(config: &Config) -> Result<Vec<LinuxNamespace>, OciSpecError> {
@@ -348,79 +251,6 @@ fn mounts(folder: &Path, config: &Config, host: &HostConfig) -> Result<Vec<Mount
     Ok(all)
 }
 
-fn resources(host: &HostConfig) -> Result<LinuxResources, OciSpecError> {
-    let mut resources = LinuxResourcesBuilder::default().devices(devices()?);
-    let limit = host.memory.filter(|memory| *memory > 0);
-    if limit.is_some() || host.memory_reservation.is_some_and(|value| value > 0) {
-        let mut memory = LinuxMemoryBuilder::default();
-        if let Some(limit) = limit {
-            // Memory and swap together: twice the memory unless told otherwise; -1 is no limit.
-            let swap = host.memory_swap.filter(|swap| *swap != 0).unwrap_or(limit.saturating_mul(2));
-            memory = memory.limit(limit).swap(swap);
-        }
-        if let Some(reservation) = host.memory_reservation.filter(|value| *value > 0) {
-            memory = memory.reservation(reservation);
-        }
-        resources = resources.memory(memory.build()?);
-    }
-    let mut cpu = LinuxCpuBuilder::default();
-    let mut limited = false;
-    if let Some(nano) = host.nano_cpus.filter(|nano| *nano > 0) {
-        // 1.5 CPUs are 150 ms of each 100 ms.
-        cpu = cpu.period(100_000u64).quota(nano / 10_000);
-        limited = true;
-    }
-    if let Some(period) = host.cpu_period.filter(|value| *value > 0) {
-        cpu = cpu.period(period as u64);
-        limited = true;
-    }
-    if let Some(quota) = host.cpu_quota.filter(|value| *value > 0) {
-        cpu = cpu.quota(quota);
-        limited = true;
-    }
-    if let Some(shares) = host.cpu_shares.filter(|value| *value > 0) {
-        cpu = cpu.shares(shares as u64);
-        limited = true;
-    }
-    for (text, set) in [(&host.cpuset_cpus, true), (&host.cpuset_mems, false)] {
-        if let Some(text) = text.as_ref().filter(|text| !text.is_empty()) {
-            cpu = if set { cpu.cpus(text.clone()) } else { cpu.mems(text.clone()) };
-            limited = true;
-        }
-    }
-    if limited {
-        resources = resources.cpu(cpu.build()?);
-    }
-    if let Some(limit) = host.pids_limit.filter(|limit| *limit > 0) {
-        resources = resources.pids(LinuxPidsBuilder::default().limit(limit).build()?);
-    }
-    resources.build()
-}
-
-/// No device but those that every program expects. Making device nodes is allowed, using them not.
-fn devices() -> Result<Vec<LinuxDeviceCgroup>, OciSpecError> {
-    const ANY: i64 = -1;
-    let rule = |kind, major: i64, minor: i64, access: &str| {
-        let mut rule = LinuxDeviceCgroupBuilder::default().allow(true).typ(kind).access(access);
-        if major != ANY {
-            rule = rule.major(major);
-        }
-        if minor != ANY {
-            rule = rule.minor(minor);
-        }
-        rule.build()
-    };
-    let (character, block) = (LinuxDeviceType::C, LinuxDeviceType::B);
-    let mut all = vec![LinuxDeviceCgroupBuilder::default().allow(false).access("rwm").build()?];
-    all.push(rule(character, ANY, ANY, "m")?);
-    all.push(rule(block, ANY, ANY, "m")?);
-    // null, zero, full, random, urandom; tty, console, ptmx; the terminals of devpts.
-    for (major, minor) in [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2), (136, ANY)] {
-        all.push(rule(character, major, minor, "rwm")?);
-    }
-    Ok(all)
-}
-
 /// The process of an exec: the container's own, as it was described at its start, with what the
 /// exec asks for.
 pub fn exec_process(folder: &Path, exec: &ExecConfig) -> Result<Process> {
@@ -430,6 +260,7 @@ pub fn exec_process(folder: &Path, exec: &ExecConfig) -> Result<Process> {
     let mut process = spec.process().clone().unwrap_or_default();
     process.set_args(exec.cmd.clone());
     process.set_terminal(exec.tty);
+    process.set_console_size(console_size(&exec.console_size));
     let mut env = process.env().clone().unwrap_or_default();
     // TERM is the exec's own matter.
     env.retain(|line| !line.starts_with("TERM=") || exec.tty == Some(true));
@@ -513,23 +344,6 @@ mod tests {
             ..ContainerCreateBody::default()
         };
         insta::assert_snapshot!(serde_json::to_string_pretty(&json(body)).unwrap());
-    }
-
-    fn bounding(add: &str, drop: &str) -> Vec<String> {
-        let host = HostConfig { cap_add: words(add), cap_drop: words(drop), ..HostConfig::default() };
-        let json = json(ContainerCreateBody { host_config: Some(host), ..ContainerCreateBody::default() });
-        serde_json::from_value(json["process"]["capabilities"]["bounding"].clone()).unwrap()
-    }
-
-    #[test]
-    fn capabilities_are_added_and_dropped_as_docker_does() {
-        assert_eq!(bounding("", "").len(), 14);
-        assert!(bounding("NET_ADMIN", "").contains(&"CAP_NET_ADMIN".to_owned()));
-        assert!(!bounding("", "cap_chown").contains(&"CAP_CHOWN".to_owned()));
-        assert_eq!(bounding("CAP_CHOWN", "ALL"), ["CAP_CHOWN"]);
-        let all_but_one = bounding("ALL", "SYS_ADMIN");
-        assert!(all_but_one.len() > 30 && !all_but_one.contains(&"CAP_SYS_ADMIN".to_owned()));
-        check_capabilities(&HostConfig { cap_add: words("NOPE"), ..HostConfig::default() }).unwrap_err();
     }
 
     #[test]

@@ -1,0 +1,82 @@
+//! What a container may use: memory, processors, processes, devices.
+
+use bollard_stubs::models::HostConfig;
+use oci_spec::OciSpecError;
+use oci_spec::runtime::{
+    LinuxCpuBuilder, LinuxDeviceCgroup, LinuxDeviceCgroupBuilder, LinuxDeviceType, LinuxMemoryBuilder,
+    LinuxPidsBuilder, LinuxResources, LinuxResourcesBuilder,
+};
+
+/// The limits of a container. Whether the machine can give them is the monitor's to find out.
+pub fn resources(host: &HostConfig) -> Result<LinuxResources, OciSpecError> {
+    let mut resources = LinuxResourcesBuilder::default().devices(devices()?);
+    let limit = host.memory.filter(|memory| *memory > 0);
+    if limit.is_some() || host.memory_reservation.is_some_and(|value| value > 0) {
+        let mut memory = LinuxMemoryBuilder::default();
+        if let Some(limit) = limit {
+            // Memory and swap together: twice the memory unless told otherwise; -1 is no limit.
+            let swap = host.memory_swap.filter(|swap| *swap != 0).unwrap_or(limit.saturating_mul(2));
+            memory = memory.limit(limit).swap(swap);
+        }
+        if let Some(reservation) = host.memory_reservation.filter(|value| *value > 0) {
+            memory = memory.reservation(reservation);
+        }
+        resources = resources.memory(memory.build()?);
+    }
+    let mut cpu = LinuxCpuBuilder::default();
+    let mut limited = false;
+    if let Some(nano) = host.nano_cpus.filter(|nano| *nano > 0) {
+        // 1.5 CPUs are 150 ms of each 100 ms.
+        cpu = cpu.period(100_000u64).quota(nano / 10_000);
+        limited = true;
+    }
+    if let Some(period) = host.cpu_period.filter(|value| *value > 0) {
+        cpu = cpu.period(period as u64);
+        limited = true;
+    }
+    if let Some(quota) = host.cpu_quota.filter(|value| *value > 0) {
+        cpu = cpu.quota(quota);
+        limited = true;
+    }
+    if let Some(shares) = host.cpu_shares.filter(|value| *value > 0) {
+        cpu = cpu.shares(shares as u64);
+        limited = true;
+    }
+    for (text, set) in [(&host.cpuset_cpus, true), (&host.cpuset_mems, false)] {
+        if let Some(text) = text.as_ref().filter(|text| !text.is_empty()) {
+            cpu = if set { cpu.cpus(text.clone()) } else { cpu.mems(text.clone()) };
+            limited = true;
+        }
+    }
+    if limited {
+        resources = resources.cpu(cpu.build()?);
+    }
+    if let Some(limit) = host.pids_limit.filter(|limit| *limit > 0) {
+        resources = resources.pids(LinuxPidsBuilder::default().limit(limit).build()?);
+    }
+    resources.build()
+}
+
+/// No device but those that every program expects. Making device nodes is allowed, using them not.
+fn devices() -> Result<Vec<LinuxDeviceCgroup>, OciSpecError> {
+    const ANY: i64 = -1;
+    let rule = |kind, major: i64, minor: i64, access: &str| {
+        let mut rule = LinuxDeviceCgroupBuilder::default().allow(true).typ(kind).access(access);
+        if major != ANY {
+            rule = rule.major(major);
+        }
+        if minor != ANY {
+            rule = rule.minor(minor);
+        }
+        rule.build()
+    };
+    let (character, block) = (LinuxDeviceType::C, LinuxDeviceType::B);
+    let mut all = vec![LinuxDeviceCgroupBuilder::default().allow(false).access("rwm").build()?];
+    all.push(rule(character, ANY, ANY, "m")?);
+    all.push(rule(block, ANY, ANY, "m")?);
+    // null, zero, full, random, urandom; tty, console, ptmx; the terminals of devpts.
+    for (major, minor) in [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2), (136, ANY)] {
+        all.push(rule(character, major, minor, "rwm")?);
+    }
+    Ok(all)
+}
