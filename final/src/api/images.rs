@@ -27,6 +27,7 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/images/json", get(list))
         .route("/images/create", axum::routing::post(pull))
+        .route("/images/prune", axum::routing::post(prune))
         // Names hold raw slashes and colons: what is wanted of them stands at the path's end.
         .route("/images/{*rest}", get(named_get).post(named_post).delete(remove))
 }
@@ -45,6 +46,27 @@ async fn named_post(State(app): State<App>, Path(rest): Path<String>, params: Pa
         Some((_, "push")) => Err(Error::unsupported("pushing images").into()),
         _ => Err(Error::not_found("page not found").into()),
     }
+}
+
+/// Removes images that have lost their name (`all`: any) and that no container uses.
+async fn prune(State(app): State<App>, params: Params) -> Result {
+    let filters = params.filters(&["dangling"])?;
+    let dangling = filters.flag("dangling")?.unwrap_or(true);
+    let answer = blocking(move || {
+        let (mut deleted, mut space) = (Vec::new(), 0);
+        for image in app.engine.images.store.list()? {
+            if dangling && !image.tags.is_empty() {
+                continue;
+            }
+            // One that a container uses stays; that is no error.
+            if let Ok(removed) = engine_images::remove(&app.engine, &image.id.to_string(), false) {
+                deleted.extend(removed.iter().map(removed_line));
+                space += image.size;
+            }
+        }
+        Ok(json!({ "ImagesDeleted": deleted, "SpaceReclaimed": space }))
+    });
+    Ok(Json(answer.await?).into_response())
 }
 
 async fn list(State(app): State<App>, params: Params) -> Result {
@@ -211,14 +233,15 @@ async fn tag(app: App, name: String, params: Params) -> Result {
 async fn remove(State(app): State<App>, Path(name): Path<String>, params: Params) -> Result {
     let force = params.flag("force");
     let removed = blocking(move || engine_images::remove(&app.engine, &name, force)).await?;
-    let list: Vec<Value> = removed
-        .iter()
-        .map(|one| match one {
-            Removed::Untagged(name) => json!({ "Untagged": name }),
-            Removed::Deleted(digest) => json!({ "Deleted": digest.to_string() }),
-        })
-        .collect();
+    let list: Vec<Value> = removed.iter().map(removed_line).collect();
     Ok(Json(list).into_response())
+}
+
+fn removed_line(removed: &Removed) -> Value {
+    match removed {
+        Removed::Untagged(name) => json!({ "Untagged": name }),
+        Removed::Deleted(digest) => json!({ "Deleted": digest.to_string() }),
+    }
 }
 
 /// Pulls. What fails before anything has come is an ordinary error; what fails later comes in the

@@ -46,7 +46,8 @@ fn make(engine: &Engine, name: Option<&str>, mut body: ContainerCreateBody) -> R
         mounts: Vec::new(),
         networks: BTreeMap::new(),
     };
-    engine.networks.find(&config.network_mode())?;
+    // Not "404": to clients that would mean that the image is missing, and they would pull it.
+    engine.networks.find(&config.network_mode()).map_err(Error::invalid)?;
     config.mounts = volumes::mounts(engine, &config)?;
     let anonymous: Vec<_> = config.mounts.iter().filter(|mount| mount.anonymous).cloned().collect();
     engine.containers.create(name, config).inspect_err(|_| {
