@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::Engine;
 use super::containers::{Container, Life};
-use super::error::{Error, Result, blocking};
+use super::error::{Error, Kind, Result, blocking};
 use super::{processes, start, volumes};
 
 /// How long a killed container may take until we stop believing that it dies.
@@ -89,7 +89,8 @@ async fn stop_running(
     let signal = parse_signal(signal.or(own.as_deref()).filter(|name| !name.is_empty()).unwrap_or("TERM"))?;
     let seconds = seconds.or(container.with(|record| record.config.body.stop_timeout)).unwrap_or(10);
     match kill(engine, container, signal).await {
-        Err(_) if !container.is_running() => return Ok(()),
+        // It has ended by itself in this moment, and we are about to hear of it.
+        Err(error) if error.kind == Kind::Conflict => {}
         killed => killed?,
     }
     match u64::try_from(seconds) {
@@ -106,8 +107,9 @@ async fn stop_running(
 
 async fn kill_and_wait(engine: &Arc<Engine>, container: &Arc<Container>) -> Result<()> {
     match kill(engine, container, libc::SIGKILL).await {
-        Err(error) if container.is_running() => return Err(error),
-        _ => {}
+        // Its process has ended already, and we are about to hear of it.
+        Err(error) if error.kind == Kind::Conflict => {}
+        killed => killed?,
     }
     let waited = timeout(PATIENCE, stopped(container)).await;
     waited.map_err(|_| {
