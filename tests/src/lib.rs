@@ -19,6 +19,7 @@ pub mod image;
 pub mod lab;
 pub mod need;
 pub mod program;
+pub mod promise;
 pub mod registry;
 pub mod run;
 pub mod sweep;

@@ -23,7 +23,7 @@ use nix::unistd::{Pid, geteuid, getpid};
 
 use crate::case::Case;
 use crate::lab::{Form, Lab};
-use crate::{cgroup, engine, need, sweep, walls};
+use crate::{cgroup, engine, need, promise, sweep, walls};
 
 /// The exit code of a case that its watcher ended because its time was over.
 const TIMED_OUT: i32 = 124;
@@ -48,7 +48,8 @@ pub fn main(cases: &[&[Case]]) -> ExitCode {
         eprintln!("preparing the tests: {error:#}");
         return ExitCode::from(101);
     }
-    libtest_mimic::run(&arguments, cases.iter().flat_map(trials).collect()).exit_code()
+    let trials = promise::trials().into_iter().chain(cases.iter().flat_map(trials));
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }
 
 /// What is done once, before the first case.
@@ -103,7 +104,11 @@ fn attempt(case: &Case, form: Form) -> Result<Completion, Failed> {
 
 fn watch_named(cases: &[Case], arguments: &[OsString]) -> Result<i32> {
     let [name, form] = arguments else { bail!("--in-lab wants a case and a form") };
-    let case = cases.iter().find(|case| name == case.name).context("there is no such case")?;
+    let case = cases
+        .iter()
+        .chain([&promise::WAITS])
+        .find(|case| name == case.name)
+        .context("there is no such case")?;
     let form = if form == Form::Long.name() { Form::Long } else { Form::Short };
     watch(case, form)
 }
