@@ -93,14 +93,16 @@ fn a_volume_of_no_name_goes_with_rm(lab: &Lab) {
 }
 
 fn a_target_that_is_a_link_stays_inside_the_root(lab: &Lab) {
-    // In the image, /way is a link to a folder that the host has, too.
+    // In the image, /way is a link to a folder which the image has, and the host, too.
     let victim = lab.folder.join("home/victim");
     fs::create_dir(&victim).unwrap();
-    let way = layer(&[Entry::Link("way", victim.to_str().unwrap())]).unwrap();
+    let inside = format!("{}/", victim.to_str().unwrap().trim_start_matches('/'));
+    let way = layer(&[Entry::Folder(&inside), Entry::Link("way", victim.to_str().unwrap())]).unwrap();
     let image = Image::of(&[busybox_layer().unwrap(), way]).unwrap();
     let registry = OwnRegistry::start(image, Behaviour::Good);
     let image = format!("{}/sly:1", registry.host);
     let ran = lab.canoa(&["run", "--rm", "-v", "mine:/way", &image, "sh", "-c", "echo caught > /way/file"]);
     assert_eq!(fs::read_dir(&victim).unwrap().count(), 0, "{ran}");
+    ran.ok();
     lab.canoa(&["run", "--rm", "-v", "mine:/data", "base", "cat", "/data/file"]).ok().says("caught");
 }
