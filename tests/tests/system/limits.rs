@@ -144,6 +144,9 @@ fn groups() -> Vec<String> {
 
 fn a_limit_that_a_user_may_not_set_is_said(lab: &Lab) {
     let ran = lab.canoa(&["run", "--rm", "-m", "64m", "base", "true"]);
-    let lines: Vec<_> = ran.stderr.lines().collect();
-    assert!(ran.code == 0 && lines.is_empty() || lines.len() == 1 && ran.stderr.contains("memory"), "{ran}");
+    // Where the machine has delegated a cgroup to the user it simply works.
+    if ran.code != 0 {
+        ran.exits(125).complains_in_one_line_about("cgroup");
+    }
+    lab.canoa(&["ps", "-aq"]).ok().says("");
 }
