@@ -192,9 +192,13 @@ fn wait(child: Pid, signals: &SigSet, limit: Duration) -> Result<i32> {
     let events = SignalFd::new(signals)?;
     let end = Instant::now() + limit;
     loop {
-        match waitpid(child, Some(WaitPidFlag::WNOHANG))? {
-            WaitStatus::StillAlive => {}
-            status => return Ok(code(status)),
+        // As an ordinary user's subreaper this process has orphans to reap, too.
+        loop {
+            match waitpid(None, Some(WaitPidFlag::WNOHANG))? {
+                WaitStatus::StillAlive => break,
+                status if status.pid() == Some(child) => return Ok(code(status)),
+                _ => {}
+            }
         }
         let left = end.saturating_duration_since(Instant::now());
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
