@@ -9,27 +9,11 @@ use oci_spec::runtime::{
 
 use super::error::{Error, Result};
 
-/// What a container may do unless told otherwise: Docker's fourteen.
-const CAPABILITIES: [Capability; 14] = [
-    Capability::AuditWrite,
-    Capability::Chown,
-    Capability::DacOverride,
-    Capability::Fowner,
-    Capability::Fsetid,
-    Capability::Kill,
-    Capability::Mknod,
-    Capability::NetBindService,
-    Capability::NetRaw,
-    Capability::Setfcap,
-    Capability::Setgid,
-    Capability::Setpcap,
-    Capability::Setuid,
-    Capability::SysChroot,
-];
-
 /// The capabilities of a container: Docker's fourteen, and what was added and dropped.
 pub fn capabilities(host: &HostConfig) -> Result<LinuxCapabilities, OciSpecError> {
-    let mut set: Capabilities = CAPABILITIES.into_iter().collect();
+    // Lesson 2's list.
+    let default = rootfs::capabilities::DEFAULT.iter();
+    let mut set: Capabilities = default.filter_map(|name| capability_name(name).parse().ok()).collect();
     // Docker's order: ALL first, then what is taken away, then what is given.
     let named = |list: &Option<Vec<String>>| -> Vec<String> {
         list.iter().flatten().map(|name| capability_name(name).to_owned()).collect()

@@ -1,6 +1,7 @@
 //! What a container may use: memory, processors, processes, devices.
 
 use bollard_stubs::models::HostConfig;
+use cgroups::DeviceRule;
 use oci_spec::OciSpecError;
 use oci_spec::runtime::{
     LinuxCpuBuilder, LinuxDeviceCgroup, LinuxDeviceCgroupBuilder, LinuxDeviceType, LinuxMemoryBuilder,
@@ -57,26 +58,23 @@ pub fn resources(host: &HostConfig) -> Result<LinuxResources, OciSpecError> {
     resources.build()
 }
 
-/// No device but those that every program expects. Making device nodes is allowed, using them not.
+/// Docker's rules, by lesson 3: no device but those that every program expects.
 fn devices() -> Result<Vec<LinuxDeviceCgroup>, OciSpecError> {
-    const ANY: i64 = -1;
-    let rule = |kind, major: i64, minor: i64, access: &str| {
-        let mut rule = LinuxDeviceCgroupBuilder::default().allow(true).typ(kind).access(access);
-        if major != ANY {
-            rule = rule.major(major);
+    let describe = |rule: DeviceRule| {
+        let mut described = LinuxDeviceCgroupBuilder::default().allow(rule.allow).access(rule.access);
+        described = match rule.kind {
+            'b' => described.typ(LinuxDeviceType::B),
+            'c' => described.typ(LinuxDeviceType::C),
+            _ => described,
+        };
+        // What is left out means all.
+        if let Some(major) = rule.major {
+            described = described.major(i64::from(major));
         }
-        if minor != ANY {
-            rule = rule.minor(minor);
+        if let Some(minor) = rule.minor {
+            described = described.minor(i64::from(minor));
         }
-        rule.build()
+        described.build()
     };
-    let (character, block) = (LinuxDeviceType::C, LinuxDeviceType::B);
-    let mut all = vec![LinuxDeviceCgroupBuilder::default().allow(false).access("rwm").build()?];
-    all.push(rule(character, ANY, ANY, "m")?);
-    all.push(rule(block, ANY, ANY, "m")?);
-    // null, zero, full, random, urandom; tty, console, ptmx; the terminals of devpts.
-    for (major, minor) in [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2), (136, ANY)] {
-        all.push(rule(character, major, minor, "rwm")?);
-    }
-    Ok(all)
+    DeviceRule::docker().into_iter().map(describe).collect()
 }

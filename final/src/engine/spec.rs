@@ -22,25 +22,6 @@ use super::privileges::{capabilities, no_new_privileges, rlimits};
 use super::resources::resources;
 use crate::bundle::Extra;
 
-/// Files of the kernel that tell of the whole machine, or act on it: hidden.
-const MASKED: [&str; 12] = [
-    "/proc/acpi",
-    "/proc/asound",
-    "/proc/interrupts",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/sys/devices/virtual/powercap",
-    "/sys/firmware",
-];
-
-/// … and those that may be read and not written.
-const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
-
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Size of /dev/shm, in bytes, unless told otherwise.
@@ -128,8 +109,8 @@ fn spec(
         .namespaces(namespaces(config)?)
         .resources(resources(host)?)
         .cgroups_path(PathBuf::from(cgroup_parent).join(&record.id))
-        .masked_paths(paths(&host.masked_paths, &MASKED))
-        .readonly_paths(paths(&host.readonly_paths, &READ_ONLY))
+        .masked_paths(paths(&host.masked_paths, &rootfs::mask::MASKED))
+        .readonly_paths(paths(&host.readonly_paths, &rootfs::mask::READ_ONLY))
         .rootfs_propagation("rprivate".to_owned())
         .build()?;
     if let Some(sysctls) = &host.sysctls {
@@ -193,13 +174,10 @@ fn namespaces(config: &Config) -> Result<Vec<LinuxNamespace>, OciSpecError> {
         LinuxNamespaceType::Uts,
         LinuxNamespaceType::Pid,
         LinuxNamespaceType::Ipc,
+        LinuxNamespaceType::Cgroup,
     ];
     if config.network_mode() != "host" {
         kinds.push(LinuxNamespaceType::Network);
-    }
-    // On version 1 Docker leaves the host's: programs there look for their group by its whole path.
-    if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
-        kinds.push(LinuxNamespaceType::Cgroup);
     }
     kinds.into_iter().map(|kind| LinuxNamespaceBuilder::default().typ(kind).build()).collect()
 }
@@ -317,9 +295,6 @@ mod tests {
         for set in json["process"]["capabilities"].as_object_mut().unwrap().values_mut() {
             set.as_array_mut().unwrap().sort_by_key(ToString::to_string);
         }
-        // Depends on the machine: only version 2 of cgroups has a namespace of its own.
-        let namespaces = json["linux"]["namespaces"].as_array_mut().unwrap();
-        namespaces.retain(|namespace| namespace["type"] != "cgroup");
         json
     }
 

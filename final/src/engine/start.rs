@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cgroups::Cgroup;
 use lifecycle::record::{Process, Status, now};
 
 use super::Engine;
@@ -232,6 +233,11 @@ pub async fn ended(engine: &Arc<Engine>, container: &Arc<Container>, exited: Exi
 
 /// The last run is cleaned up: its address is free, and a `--rm` container goes.
 pub async fn after_cleaning(engine: &Arc<Engine>, container: &Arc<Container>) {
+    // A monitor that was killed has left its control group behind.
+    let (parent, id) = (engine.settings.cgroup_parent.clone(), container.id.clone());
+    if let Err(error) = blocking(move || Ok(Cgroup::open(&parent, &id)?.remove()?)).await {
+        tracing::warn!("container {}: {error}", container.id);
+    }
     engine.networks.disconnect(engine, container).await;
     container.tell(|life| life.cleaning = false);
     if container.with(|record| record.config.auto_remove()) {

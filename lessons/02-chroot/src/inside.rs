@@ -14,7 +14,7 @@ use std::path::{Component, Path, PathBuf};
 
 use namespaces::{Error, Result, step};
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2, readlinkat};
 use nix::sys::stat::{Mode, mkdirat};
 
 /// What to make where the image has nothing to mount on.
@@ -46,7 +46,7 @@ fn resolve(root: impl AsFd, path: &Path, flags: OFlag, how: ResolveFlag) -> nix:
 /// way, and at its end a `kind`.
 ///
 /// # Errors
-/// `ELOOP` for a symbolic link where none may be; `EEXIST` for one that leads to nothing.
+/// `ELOOP` for a symbolic link where none may be, or for too many.
 pub fn open_or_make(root: impl AsFd, path: &Path, kind: Kind, plain: bool) -> Result<OwnedFd> {
     let root = root.as_fd();
     let look = |path: &Path| if plain { open_plain(root, path) } else { open(root, path) };
@@ -64,43 +64,64 @@ pub fn open_or_make(root: impl AsFd, path: &Path, kind: Kind, plain: bool) -> Re
         Ok(Some(found)) => return Ok(found),
         Ok(None) => {}
     }
+    make(path, kind, look, 0)
+}
+
+/// Folder by folder. The kernel follows the image's links on the way, always inside the root; only
+/// a link that leads to nothing is read here, and what it names is made.
+fn make(
+    path: &Path,
+    kind: Kind,
+    look: impl Fn(&Path) -> nix::Result<OwnedFd> + Copy,
+    links: u32,
+) -> Result<OwnedFd> {
     let names: Vec<&OsStr> = path
         .components()
         .filter_map(|part| match part {
             Component::Normal(name) => Some(name),
+            Component::ParentDir => Some(OsStr::new("..")),
             _ => None,
         })
         .collect();
-    let Some((last, folders)) = names.split_last() else {
+    if names.is_empty() {
         return Err(Error::new("make mount point", path.display(), "it names no place inside the root"));
-    };
-    let mut so_far = PathBuf::from("/");
-    let mut parent = step("open", "/", || look(&so_far))?;
-    for name in folders {
-        so_far.push(name);
-        parent = make_and_open(&parent, name, Kind::Folder, &so_far, look)?;
     }
-    so_far.push(last);
-    make_and_open(&parent, last, kind, &so_far, look)
+    let mut so_far = PathBuf::from("/");
+    let mut here = step("open", "/", || look(&so_far))?;
+    for (index, name) in names.iter().enumerate() {
+        let parent = so_far.clone();
+        so_far.push(name);
+        let is_last = index + 1 == names.len();
+        let this = if is_last { kind } else { Kind::Folder };
+        here = match look(&so_far) {
+            Ok(found) => found,
+            Err(Errno::ENOENT) => match make_one(&here, name, this) {
+                Err(Errno::EEXIST) if links < MOST_LINKS => {
+                    let target = step("read link", so_far.display(), || readlinkat(&here, *name))?;
+                    let rest: PathBuf = names[index + 1..].iter().collect();
+                    return make(&parent.join(target).join(rest), kind, look, links + 1);
+                }
+                made => {
+                    step("make mount point", so_far.display(), || made)?;
+                    step("open mount point", so_far.display(), || look(&so_far))?
+                }
+            },
+            Err(errno) => return step("open mount point", so_far.display(), || Err(errno)),
+        };
+    }
+    Ok(here)
 }
 
-fn make_and_open(
-    parent: &OwnedFd,
-    name: &OsStr,
-    kind: Kind,
-    path: &Path,
-    look: impl Fn(&Path) -> nix::Result<OwnedFd>,
-) -> Result<OwnedFd> {
-    if let Ok(found) = look(path) {
-        return Ok(found);
-    }
+/// As many links as the kernel itself follows.
+const MOST_LINKS: u32 = 40;
+
+fn make_one(parent: &OwnedFd, name: &OsStr, kind: Kind) -> nix::Result<()> {
     let mode = Mode::from_bits_truncate(0o755);
-    step("make mount point", path.display(), || match kind {
+    match kind {
         Kind::Folder => mkdirat(parent, name, mode),
         Kind::File => {
             let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
             nix::fcntl::openat(parent, name, flags, mode).map(drop)
         }
-    })?;
-    step("open mount point", path.display(), || look(path))
+    }
 }

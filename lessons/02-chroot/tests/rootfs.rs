@@ -168,6 +168,28 @@ fn a_symbolic_link_in_the_image_leads_a_volume_nowhere_but_inside() {
 }
 
 #[test]
+fn a_link_in_the_image_that_leads_to_nothing_is_made_good_inside() {
+    let (root, _) = marked_root();
+    let outside = TempDir::new().unwrap();
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("letter"), "hola").unwrap();
+    let nowhere = outside.path().join("made/inside");
+    symlink(&nowhere, root.path().join("absolute")).unwrap();
+    symlink("../tmp/../var/made", root.path().join("etc/climbing")).unwrap();
+    for (target, real) in [("/absolute/more", path(&nowhere)), ("/etc/climbing", "/var/made")] {
+        let volume = format!("{}:{target}", path(folder.path()));
+        let script = format!("cat {target}/letter && test -e {real}");
+        let words = ["run", "--root", path(root.path()), "--volume", &volume, "sh", "-c", &script];
+        assert_eq!(text(&lesson(&words)), "hola");
+        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0, "made on the host");
+    }
+    symlink("loop", root.path().join("loop")).unwrap();
+    let volume = format!("{}:/loop", path(folder.path()));
+    let output = lesson(&["run", "--root", path(root.path()), "--volume", &volume, "true"]);
+    assert_eq!(output.status.code(), Some(125), "{output:?}");
+}
+
+#[test]
 fn an_image_whose_proc_is_a_symbolic_link_is_refused() {
     let (root, _) = marked_root();
     fs::remove_dir(root.path().join("proc")).unwrap();
