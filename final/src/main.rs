@@ -2,7 +2,6 @@
 //!
 //! One binary is the client, the daemon and the monitors. README.md beside this folder shows how
 //! data flows through them.
-#![allow(dead_code)]
 
 mod api;
 mod build_id;

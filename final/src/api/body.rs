@@ -4,7 +4,6 @@ use axum::body::Bytes;
 use bollard_stubs::models::{
     ContainerCreateBody, EndpointSettings, HostConfig, NetworkingConfig, RestartPolicyNameEnum,
 };
-use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor, value::Error as FieldError};
 use serde_json::{Map, Value};
 
@@ -153,11 +152,6 @@ fn fields_of<T: DeserializeOwned>() -> &'static [&'static str] {
     let mut fields: &'static [&'static str] = &[];
     let _ = T::deserialize(Listener(&mut fields));
     fields
-}
-
-/// A body of which only a few fields matter.
-pub fn fields<'de, T: Deserialize<'de>>(bytes: &'de Bytes) -> Result<T> {
-    serde_json::from_slice(bytes).map_err(invalid)
 }
 
 #[cfg(test)]

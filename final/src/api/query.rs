@@ -29,11 +29,6 @@ impl Params {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// All values of a parameter that may be given several times.
-    pub fn all(&self, name: &str) -> Vec<String> {
-        self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone()).collect()
-    }
-
     /// A yes or no: anything but nothing, `0`, `no`, `false` and `none` is yes.
     pub fn flag(&self, name: &str) -> bool {
         let value = self.text(name).map(|text| text.trim().to_ascii_lowercase());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, UPGRADE};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, UPGRADE};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
@@ -321,13 +321,6 @@ fn json(path: &Path, body: &impl Serialize) -> Result<Body> {
 fn parse<T: DeserializeOwned>(request: &str, bytes: &[u8]) -> Result<T> {
     serde_json::from_slice(bytes)
         .map_err(|error| Error::Answer { request: request.to_owned(), reason: error.to_string() })
-}
-
-/// One `(name, value)` as headers; a value that HTTP cannot carry is left out.
-pub fn header(name: &'static str, value: &str) -> HeaderMap {
-    HeaderValue::from_str(value)
-        .map(|value| HeaderMap::from_iter([(HeaderName::from_static(name), value)]))
-        .unwrap_or_default()
 }
 
 /// Opens a connection and lets it be driven in the background.
