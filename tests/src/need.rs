@@ -1,7 +1,13 @@
 //! What a case needs of the machine, and what to say where that is missing.
 
 use std::env;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use libtest_mimic::{Completion, Failed};
+use nix::sched::{CloneFlags, unshare};
 
 use crate::{cgroup, registry};
 
@@ -14,6 +20,8 @@ pub enum Need {
     OrdinaryUser,
     /// A limit that the kernel enforces: the cgroup controller of this name, and the right to use it.
     Controller(&'static str),
+    /// More users than oneself: a range of subordinate ids, for whoever isn't root.
+    Users,
     /// A program.
     Tool(&'static str),
     /// Debian's registry, and the Debian image in it.
@@ -55,6 +63,9 @@ impl Need {
             Need::Controller(name) if !has_controller(name) => {
                 lack(format!("needs the cgroup controller {name}: this kernel has none mounted"))
             }
+            Need::Users if !root && !has_subordinate_ids() => {
+                lack("needs more user ids than one: apt install uidmap, and a line in /etc/subuid".into())
+            }
             Need::Tool(name) if !on_path(name) => {
                 lack(format!("needs {name}: apt install {}", package(name)))
             }
@@ -70,9 +81,34 @@ impl Need {
     }
 }
 
-/// What `WORKSHOP_REQUIRE=all` (CI) says: then what the machine lacks is a failure.
-pub fn required() -> bool {
-    env::var_os("WORKSHOP_REQUIRE").is_some_and(|value| value == "all")
+/// Why no case at all can run here, if so: everything begins with new namespaces.
+pub fn no_namespaces() -> Option<Missing> {
+    static REASON: OnceLock<Option<String>> = OnceLock::new();
+    let reason = REASON.get_or_init(|| {
+        let (flags, way_out) = match nix::unistd::geteuid().is_root() {
+            true => (CloneFlags::CLONE_NEWNS, "this root has no CAP_SYS_ADMIN: use a privileged container"),
+            false => (
+                CloneFlags::CLONE_NEWUSER,
+                "sysctl kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0",
+            ),
+        };
+        let mut command = Command::new("true");
+        // SAFETY: between fork and exec only unshare is called, which is async-signal-safe.
+        unsafe { command.pre_exec(move || Ok(unshare(flags)?)) };
+        let error = command.status().err()?;
+        Some(format!("needs new namespaces, and the kernel says {error}: {way_out}"))
+    });
+    reason.clone().map(|reason| Missing { reason, lack: true })
+}
+
+/// What becomes of a test that can't run: it is shown as ignored, with the reason; or with
+/// `WORKSHOP_REQUIRE=all` (CI), where the machine lacks something, it fails.
+pub fn refuse(missing: Missing) -> Result<Completion, Failed> {
+    let required = env::var_os("WORKSHOP_REQUIRE").is_some_and(|value| value == "all");
+    match missing.lack && required {
+        true => Err(format!("WORKSHOP_REQUIRE=all, and this {}", missing.reason).into()),
+        false => Ok(Completion::ignored_with(missing.reason)),
+    }
 }
 
 /// Whether a program is found where a shell would look for it.
@@ -82,6 +118,15 @@ pub fn on_path(program: &str) -> bool {
     env::split_paths(&path)
         .chain([Path::new("/usr/sbin").into(), Path::new("/sbin").into()])
         .any(|folder| folder.join(program).is_file())
+}
+
+/// Whether `/etc/subuid` (subuid(5)) has a line for this user, by name or number.
+fn has_subordinate_ids() -> bool {
+    let uid = nix::unistd::geteuid();
+    let name = nix::unistd::User::from_uid(uid).ok().flatten().map(|user| user.name).unwrap_or_default();
+    let lines = std::fs::read_to_string("/etc/subuid").unwrap_or_default();
+    let mine = |line: &str| line.split(':').next().is_some_and(|who| who == name || who == uid.to_string());
+    on_path("newuidmap") && lines.lines().any(mine)
 }
 
 fn has_controller(name: &str) -> bool {

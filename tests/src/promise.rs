@@ -7,13 +7,13 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use libtest_mimic::{Failed, Trial};
+use libtest_mimic::{Completion, Failed, Trial};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::case::Case;
 use crate::lab::{Form, Lab, eventually};
-use crate::{cgroup, sweep};
+use crate::{cgroup, need, sweep};
 
 /// A case that only waits. It is in no list: this file starts it.
 pub const WAITS: Case = Case::new("waits", waits);
@@ -27,9 +27,15 @@ fn waits(lab: &Lab) {
 
 /// The trials of this file.
 pub fn trials() -> Vec<Trial> {
+    let trial = |name, signal, swept| {
+        Trial::ignorable_test(name, move || match need::no_namespaces() {
+            Some(missing) => need::refuse(missing),
+            None => killed(signal, swept).map(|()| Completion::Completed),
+        })
+    };
     vec![
-        Trial::test("a_lab_whose_watcher_was_killed_is_swept", || killed(Signal::SIGKILL, true)),
-        Trial::test("a_lab_whose_watcher_was_asked_to_end_is_gone", || killed(Signal::SIGTERM, false)),
+        trial("a_lab_whose_watcher_was_killed_is_swept", Signal::SIGKILL, true),
+        trial("a_lab_whose_watcher_was_asked_to_end_is_gone", Signal::SIGTERM, false),
     ]
 }
 

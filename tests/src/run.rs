@@ -76,11 +76,9 @@ fn trials(case: &Case) -> Vec<Trial> {
 }
 
 fn attempt(case: &Case, form: Form) -> Result<Completion, Failed> {
-    if let Some(missing) = case.needs.iter().find_map(|need| need.missing()) {
-        return match missing.lack && need::required() {
-            true => Err(format!("WORKSHOP_REQUIRE=all, and this {}", missing.reason).into()),
-            false => Ok(Completion::ignored_with(missing.reason)),
-        };
+    let missing = need::no_namespaces().or_else(|| case.needs.iter().find_map(|need| need.missing()));
+    if let Some(missing) = missing {
+        return need::refuse(missing);
     }
     let output = Command::new("/proc/self/exe")
         .args(["--in-lab", case.name, form.name()])

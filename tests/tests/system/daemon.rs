@@ -16,7 +16,7 @@ pub const CASES: &[Case] = &[
     case!(a_container_with_rm_that_ended_meanwhile_is_removed).needs(&[Need::Canoa]),
     case!(an_exec_goes_on_when_the_daemon_dies).needs(&[Need::Canoa]),
     case!(an_address_in_use_is_not_given_again_after_a_crash).needs(&[Need::Canoa]),
-    case!(a_container_whose_monitor_died_is_known_as_ended).needs(&[Need::Canoa]),
+    case!(a_container_whose_monitor_died_is_known_as_ended).needs(&[Need::Canoa, Need::Users]),
     case!(system_stop_ends_the_daemon_and_the_next_command_starts_one).needs(&[Need::Canoa]),
     case!(system_stop_leaves_running_containers_running).needs(&[Need::Canoa]),
     case!(system_reset_removes_everything).needs(&[Need::Canoa]),

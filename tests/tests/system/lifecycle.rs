@@ -7,6 +7,7 @@ use std::time::Instant;
 use e2e::case;
 use e2e::case::Case;
 use e2e::lab::{Lab, eventually};
+use e2e::need::Need;
 
 pub const CASES: &[Case] = &[
     case!(a_container_is_created_then_started).in_both_forms(),
@@ -17,7 +18,7 @@ pub const CASES: &[Case] = &[
     case!(attach_joins_a_running_container).in_both_forms(),
     case!(rm_takes_only_what_has_ended_unless_forced).in_both_forms(),
     case!(ps_lists_as_docker_does).in_both_forms(),
-    case!(exec_runs_beside_the_first_process).in_both_forms(),
+    case!(exec_runs_beside_the_first_process).needs(&[Need::Users]).in_both_forms(),
     case!(exec_takes_a_terminal),
     case!(top_shows_the_processes_of_a_container).in_both_forms(),
     case!(logs_keep_what_was_said).in_both_forms(),

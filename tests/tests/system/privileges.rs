@@ -3,10 +3,11 @@
 use e2e::case;
 use e2e::case::Case;
 use e2e::lab::Lab;
+use e2e::need::Need;
 
 pub const CASES: &[Case] = &[
     case!(a_container_has_dockers_default_capabilities),
-    case!(another_user_than_root_has_none),
+    case!(another_user_than_root_has_none).needs(&[Need::Users]),
     case!(a_container_can_not_mount_nor_leave),
     case!(a_container_has_namespaces_of_its_own),
     case!(an_exec_has_the_containers_capabilities),

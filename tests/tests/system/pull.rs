@@ -9,7 +9,9 @@ use e2e::registry::{Behaviour, DebianRegistry, OwnRegistry};
 use e2e::terminal::Terminal;
 
 pub const CASES: &[Case] = &[
-    case!(a_debian_image_of_several_layers_is_pulled_and_runs).needs(&[Need::Debian]).within(180),
+    case!(a_debian_image_of_several_layers_is_pulled_and_runs)
+        .needs(&[Need::Debian, Need::Users])
+        .within(180),
     case!(later_layers_change_and_remove_what_earlier_ones_brought).needs(&[Need::Debian]).within(180),
     case!(an_image_is_pulled_listed_and_removed).in_both_forms(),
     case!(an_image_that_is_not_here_is_pulled_by_run),

@@ -3,6 +3,7 @@
 use e2e::case;
 use e2e::case::Case;
 use e2e::lab::Lab;
+use e2e::need::Need;
 
 pub const CASES: &[Case] = &[
     case!(standard_output_and_standard_error_stay_apart).in_both_forms(),
@@ -10,7 +11,7 @@ pub const CASES: &[Case] = &[
     case!(rm_removes_the_container_at_its_end),
     case!(the_environment_is_what_was_asked_for),
     case!(the_working_folder_is_what_was_asked_for_and_is_made),
-    case!(the_user_is_what_was_asked_for),
+    case!(the_user_is_what_was_asked_for).needs(&[Need::Users]),
     case!(the_entrypoint_replaces_the_images_own),
     case!(the_host_name_is_what_was_asked_for),
     case!(with_init_pid_1_reaps_and_passes_signals_on),
