@@ -166,7 +166,7 @@ async fn attach_to(
                 }
                 if stream {
                     let attach::Attachment { stream, place } = attached;
-                    hijack::relay(client, stream).await;
+                    hijack::relay(client, stream, std::future::ready(())).await;
                     drop(place);
                 }
             });

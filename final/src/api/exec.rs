@@ -62,13 +62,14 @@ async fn start(
         stdout: exec.config.attach_stdout == Some(true),
         stderr: exec.config.attach_stderr == Some(true),
     };
-    let starting = async move { exec::start(&app.engine, &exec, Some((streams, theirs))).await };
+    let started = exec.clone();
+    let starting = async move { exec::start(&app.engine, &started, Some((streams, theirs))).await };
     match upgrade.filter(|_| hijacked) {
         Some(upgrade) => {
             tokio::spawn(async move {
                 let Some(mut client) = hijack::connection(upgrade).await else { return };
                 match to_the_end(starting).await {
-                    Ok(()) => hijack::relay(client, ours).await,
+                    Ok(()) => hijack::relay(client, ours, exec.ended()).await,
                     // The HTTP part is over: all that is left to say it in is the stream itself.
                     Err(error) => {
                         let line = format!("{error}\r\n").into_bytes();

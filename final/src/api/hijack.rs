@@ -48,8 +48,9 @@ pub async fn connection(upgrade: OnUpgrade) -> Option<TokioIo<Upgraded>> {
 }
 
 /// Carries bytes both ways. The end of the client's input is passed on, and the output goes on; the
-/// end of the output is the end of it all.
-pub async fn relay(client: TokioIo<Upgraded>, stream: UnixStream) {
+/// end of the output is the end of it all, which the client hears only when `end` is there: what it asks
+/// next is how it ended.
+pub async fn relay(client: TokioIo<Upgraded>, stream: UnixStream, end: impl Future<Output = ()>) {
     let (mut from_client, mut to_client) = split(client);
     let (mut from_container, mut to_container) = stream.into_split();
     let input = async {
@@ -61,6 +62,7 @@ pub async fn relay(client: TokioIo<Upgraded>, stream: UnixStream) {
     };
     let output = async {
         let _ = copy(&mut from_container, &mut to_client).await;
+        end.await;
         let _ = to_client.shutdown().await;
     };
     tokio::select! {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bollard_stubs::models::ExecConfig;
 use lifecycle::record::{self, Status};
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, Notify};
 
 use super::Engine;
 use super::containers::Container;
@@ -26,6 +26,8 @@ pub struct Exec {
     /// What was asked for.
     pub config: ExecConfig,
     state: Mutex<ExecState>,
+    /// Wakes those who wait for its end.
+    over: Notify,
     /// The connection to its monitor.
     requests: AsyncMutex<Option<Requests>>,
 }
@@ -57,6 +59,16 @@ impl Exec {
         }
     }
 
+    /// Waits until it is known how it ended.
+    pub async fn ended(&self) {
+        // Asked for before the look, so that an end between the two is not missed.
+        let mut over = std::pin::pin!(self.over.notified());
+        over.as_mut().enable();
+        if self.state().exit_code.is_none() {
+            over.await;
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, ExecState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -85,6 +97,7 @@ impl Execs {
             container: container.clone(),
             config,
             state: Mutex::default(),
+            over: Notify::new(),
             requests: AsyncMutex::new(None),
         });
         self.lock().insert(id, exec.clone());
@@ -209,6 +222,7 @@ async fn finish(engine: &Arc<Engine>, exec: &Arc<Exec>, code: i32) {
         state.running = false;
         state.exit_code = Some(code);
     }
+    exec.over.notify_waiters();
     *exec.requests.lock().await = None;
     engine.events.container("exec_die", &exec.container);
     // Kept for a while for those who ask how it ended, then forgotten (as dockerd does).

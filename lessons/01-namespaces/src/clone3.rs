@@ -59,12 +59,15 @@ pub(crate) fn clone3(namespaces: CloneFlags, cgroup: Option<BorrowedFd<'_>>) -> 
 /// allocator's lock for instance, stays locked there for ever. The kernel itself refuses
 /// `unshare(CLONE_NEWUSER)` and `setns` to a user namespace for such a process.
 pub(crate) fn single_threaded() -> Result<()> {
-    let threads = fs::read_dir("/proc/self/task").map(Iterator::count).map_err(|error: io::Error| Error {
-        step: "count threads in".into(),
-        on: "/proc/self/task".into(),
-        errno: error.raw_os_error().unwrap_or(0),
-        hint: "is /proc mounted?".into(),
-    })?;
+    let mut threads = count_threads()?;
+    // A thread that was joined is over, but the kernel shows it for a moment more.
+    for _ in 0..50 {
+        if threads == 1 {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        threads = count_threads()?;
+    }
     match threads {
         1 => Ok(()),
         more => Err(Error::new(
@@ -75,4 +78,13 @@ pub(crate) fn single_threaded() -> Result<()> {
             ),
         )),
     }
+}
+
+fn count_threads() -> Result<usize> {
+    fs::read_dir("/proc/self/task").map(Iterator::count).map_err(|error: io::Error| Error {
+        step: "count threads in".into(),
+        on: "/proc/self/task".into(),
+        errno: error.raw_os_error().unwrap_or(0),
+        hint: "is /proc mounted?".into(),
+    })
 }
