@@ -75,11 +75,18 @@ fn run(args: Args, ready: &mut Option<Ready>) -> Result<()> {
     }
     let data_root = std::path::absolute(args.data_root.unwrap_or_else(paths::data_root))?;
     let exec_root = std::path::absolute(args.exec_root.unwrap_or_else(paths::exec_root))?;
+    // The longest name of a socket in there is a container's: ID.sock. (unix(7): 108 bytes with NUL.)
+    if exec_root.as_os_str().len() + "/.sock".len() + 64 > 107 {
+        bail!(
+            "exec root {}: the path is too long for sockets in it; name a shorter one",
+            exec_root.display()
+        );
+    }
     paths::private_folder(&exec_root).with_context(|| format!("exec root {}", exec_root.display()))?;
     paths::private_folder(&data_root).with_context(|| format!("data root {}", data_root.display()))?;
+    let _lock = lock::take(&data_root)?;
     // While there is one thread, and after what belongs to this user outside as well was made.
     let netns = rootless::enter(&data_root, &exec_root)?;
-    let _lock = lock::take(&data_root)?;
     let hosts = match args.hosts.is_empty() {
         true => vec![Address::Unix(exec_root.join("canoa.sock"))],
         false => args.hosts,

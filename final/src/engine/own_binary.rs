@@ -6,11 +6,16 @@
 //! monitors are started from a bind mount of the file that can't be written through: made once,
 //! detached, known by its descriptor alone. (A copy in memory would cost ten megabytes each time.)
 
+use std::fs::{self, File};
+use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 use namespaces::step;
 use rootfs::mount_api::{open_tree, set_attributes};
+
+const EXE: &str = "/proc/self/exe";
 
 /// The mount, or nothing where the kernel refused it.
 #[derive(Debug)]
@@ -19,11 +24,17 @@ pub struct OwnBinary(Option<OwnedFd>);
 impl OwnBinary {
     /// Makes it. It lives as long as this does.
     pub fn seal() -> OwnBinary {
-        let path = Path::new("/proc/self/exe");
-        let sealed = step("copy mount of", path.display(), || {
-            let mount = open_tree(None, path, false)?;
+        // By its path, and not by /proc/self/exe: without root we are in another mount namespace
+        // than the one in which this program was started, and the kernel copies only from our own.
+        let sealed = step("copy mount of", EXE, || {
+            let mount = open_tree(None, &fs::read_link(EXE)?, false)?;
             set_attributes(&mount, libc::MOUNT_ATTR_RDONLY, false)?;
-            Ok::<_, nix::Error>(mount)
+            // The path may lead to another file by now: a newer build.
+            let (copy, ours) = (File::from(mount.try_clone()?).metadata()?, fs::metadata(EXE)?);
+            match (copy.dev(), copy.ino()) == (ours.dev(), ours.ino()) {
+                true => Ok(mount),
+                false => Err(io::Error::other("its file was replaced meanwhile")),
+            }
         });
         match sealed {
             Ok(mount) => OwnBinary(Some(mount)),
@@ -38,7 +49,7 @@ impl OwnBinary {
     pub fn path(&self) -> PathBuf {
         match &self.0 {
             Some(mount) => PathBuf::from(format!("/proc/self/fd/{}", mount.as_raw_fd())),
-            None => PathBuf::from("/proc/self/exe"),
+            None => PathBuf::from(EXE),
         }
     }
 }
