@@ -35,6 +35,23 @@ pub fn hierarchies() -> Result<Vec<Hierarchy>> {
     Ok(found)
 }
 
+/// Every group that there is, in all hierarchies.
+pub fn groups() -> Vec<String> {
+    let mut found = Vec::new();
+    for hierarchy in hierarchies().unwrap_or_default() {
+        let mut folders = vec![hierarchy.mount];
+        while let Some(folder) = folders.pop() {
+            let inner = fs::read_dir(&folder).into_iter().flatten().flatten();
+            folders.extend(
+                inner.filter(|one| one.file_type().is_ok_and(|kind| kind.is_dir())).map(|one| one.path()),
+            );
+            found.push(folder.to_string_lossy().into_owned());
+        }
+    }
+    found.sort();
+    found
+}
+
 /// `36 35 0:28 / /sys/fs/cgroup/memory rw shared:1 - cgroup cgroup rw,memory`
 fn hierarchy(line: &str) -> Option<Hierarchy> {
     let (before, after) = line.split_once(" - ")?;

@@ -120,26 +120,12 @@ fn an_exec_is_bounded_by_the_containers_limits(lab: &Lab) {
 
 fn nothing_of_a_cgroup_is_left_after_rm(lab: &Lab) {
     lab.canoa(&["run", "--rm", "base", "true"]).ok();
-    let before = groups();
+    let before = cgroup::groups();
     lab.canoa(&["run", "-d", "--name", "small", "-m", "64m", "--pids-limit", "9", "base", "sleep", "1000"])
         .ok();
-    assert_ne!(groups(), before);
+    assert_ne!(cgroup::groups(), before);
     lab.canoa(&["rm", "-f", "small"]).ok();
-    eventually("its groups are gone", || groups() == before);
-}
-
-fn groups() -> Vec<String> {
-    let mut found = Vec::new();
-    for hierarchy in cgroup::hierarchies().unwrap() {
-        let mut folders = vec![hierarchy.mount];
-        while let Some(folder) = folders.pop() {
-            let inner = fs::read_dir(&folder).unwrap().flatten();
-            folders.extend(inner.filter(|one| one.file_type().unwrap().is_dir()).map(|one| one.path()));
-            found.push(folder.to_string_lossy().into_owned());
-        }
-    }
-    found.sort();
-    found
+    eventually("its groups are gone", || cgroup::groups() == before);
 }
 
 fn a_limit_that_a_user_may_not_set_is_said(lab: &Lab) {

@@ -13,6 +13,7 @@ pub const CASES: &[Case] = &[
     case!(an_exec_has_the_containers_capabilities),
     case!(what_proc_shows_of_the_host_is_masked),
     case!(a_container_sees_only_its_own_processes),
+    case!(the_engine_s_own_program_can_not_be_written_from_a_container).needs(&[Need::Canoa]),
 ];
 
 /// CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, SETPCAP, NET_BIND_SERVICE, NET_RAW,
@@ -76,4 +77,12 @@ fn a_container_sees_only_its_own_processes(lab: &Lab) {
     // The shell, ls, grep.
     assert!(ran.text().parse::<u32>().unwrap() <= 3, "{ran}");
     lab.canoa(&["run", "--rm", "base", "ps"]).ok().is_silent_on("sleep 1000");
+}
+
+/// With `--init` PID 1 is our own program, and `/proc/1/exe` inside is its file (CVE-2019-5736). While
+/// it runs the kernel refuses to write to it anyhow; what counts is the mount through which it is seen.
+fn the_engine_s_own_program_can_not_be_written_from_a_container(lab: &Lab) {
+    lab.canoa(&["run", "-d", "--init", "--name", "box", "base", "sleep", "1000"]).ok();
+    let seen = nix::sys::statvfs::statvfs(format!("/proc/{}/exe", lab.pid("box")).as_str()).unwrap();
+    assert!(seen.flags().contains(nix::sys::statvfs::FsFlags::ST_RDONLY), "{seen:?}");
 }
