@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use lifecycle::record::{self, Process, Record, Records, State, Status};
+use lifecycle::record::{self, Record, Records, State, Status};
+use namespaces::Process;
 use tokio::sync::{Mutex as AsyncMutex, watch};
 
 use super::attach::Waiting;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use lifecycle::record::Process;
+use namespaces::Process;
 use nix::unistd::{SysconfVar, Uid, User, sysconf};
 
 use super::error::{Error, Result};
@@ -105,8 +105,7 @@ fn start_label(seconds: i64) -> String {
 
 /// Sends a signal to exactly that process; `false` if it has ended.
 pub fn signal(process: Process, signal: i32) -> Result<bool> {
-    let Process { pid, start_time } = process;
-    Ok(namespaces::Process { pid, start_time }.signal(signal)?)
+    Ok(process.signal(signal)?)
 }
 
 #[cfg(test)]
@@ -116,7 +115,7 @@ mod tests {
     #[test]
     fn top_shows_this_test_and_its_child_with_their_commands() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        let top = top(Process::of(std::process::id() as i32).unwrap());
+        let top = top(Process::with_pid(std::process::id() as i32).unwrap());
         let pid = child.id();
         child.kill().unwrap();
         child.wait().unwrap();
@@ -128,7 +127,7 @@ mod tests {
     #[test]
     fn a_signal_reaches_only_the_process_that_was_meant() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        let process = Process::of(child.id() as i32).unwrap();
+        let process = Process::with_pid(child.id() as i32).unwrap();
         let other = Process { start_time: process.start_time + 1, ..process };
         assert!(!signal(other, libc::SIGKILL).unwrap());
         assert!(child.try_wait().unwrap().is_none());

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use std::fs;
 use std::sync::Arc;
 
-use lifecycle::record::{Process, Status};
+use lifecycle::record::Status;
+use namespaces::Process;
 
 use super::Engine;
 use super::containers::Container;

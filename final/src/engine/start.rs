@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cgroups::Cgroup;
-use lifecycle::record::{Process, Status, now};
+use lifecycle::record::{Status, now};
+use namespaces::Process;
 
 use super::Engine;
 use super::containers::Container;

@@ -27,8 +27,16 @@ impl Process {
     /// # Errors
     /// `ENOENT` when there is none.
     pub fn with_pid(pid: i32) -> Result<Process> {
-        step("look up process", pid, || Ok::<_, io::Error>(Process { pid, start_time: start_time(pid)? }))
+        step("look up process", pid, || stat(pid).map(|Stat { start_time, .. }| Process { pid, start_time }))
     }
+
+    // ANCHOR: is_alive
+    /// Whether this very process still runs. A zombie has ended: it only waits for its parent to
+    /// ask how.
+    pub fn is_alive(&self) -> bool {
+        stat(self.pid).is_ok_and(|now| now.start_time == self.start_time && !matches!(now.state, 'Z' | 'X'))
+    }
+    // ANCHOR_END: is_alive
 
     /// A descriptor of it, or `None` if it has ended (also when another has its pid now).
     pub fn open(&self) -> Result<Option<OwnedFd>> {
@@ -37,8 +45,8 @@ impl Process {
             Err(errno) => Err(io::Error::from(errno)),
             // The descriptor is had first, and the time compared then: were it the other way
             // round, the pid could change hands between the two.
-            Ok(pidfd) => match start_time(self.pid) {
-                Ok(time) if time == self.start_time => Ok(Some(pidfd)),
+            Ok(pidfd) => match stat(self.pid) {
+                Ok(now) if now.start_time == self.start_time => Ok(Some(pidfd)),
                 Ok(_) => Ok(None),
                 Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
                 Err(error) => Err(error),
@@ -79,14 +87,25 @@ fn pidfd_open(pid: i32) -> nix::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
-/// Field 22 of `/proc/PID/stat`. The second field, the program's name in brackets, may hold
-/// blanks and brackets itself, so the counting begins behind its last bracket.
-fn start_time(pid: i32) -> io::Result<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    stat.rsplit_once(')')
-        .and_then(|(_, fields)| fields.split_whitespace().nth(22 - 3))
-        .and_then(|field| field.parse().ok())
-        .ok_or_else(|| io::Error::new(ErrorKind::InvalidData, "no start time in its stat"))
+/// Of `/proc/PID/stat`, what matters here: see proc_pid_stat(5).
+struct Stat {
+    /// Field 3: `R`, `S`, …; `Z` for a zombie.
+    state: char,
+    /// Field 22.
+    start_time: u64,
+}
+
+/// The second field, the program's name in brackets, may hold blanks and brackets itself, so the
+/// counting begins behind its last bracket, with field 3.
+fn stat(pid: i32) -> io::Result<Stat> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let parse = || {
+        let mut fields = text.rsplit_once(')')?.1.split_whitespace();
+        let state = fields.next()?.chars().next()?;
+        let start_time = fields.nth(22 - 4)?.parse().ok()?;
+        Some(Stat { state, start_time })
+    };
+    parse().ok_or_else(|| io::Error::new(ErrorKind::InvalidData, "its stat can't be read"))
 }
 
 /// The pid of a process of which we have a descriptor, as /proc tells it.
@@ -103,4 +122,28 @@ pub fn pid_of(pidfd: BorrowedFd<'_>) -> Option<i32> {
 /// [prctl(2)]: https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
 pub fn die_with_parent() -> Result<()> {
     step("die with parent", "", || nix::sys::prctl::set_pdeathsig(Signal::SIGKILL))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_known_by_pid_and_start_time() {
+        let myself = Process::with_pid(std::process::id() as i32).unwrap();
+        assert!(myself.is_alive());
+        assert!(!Process { start_time: myself.start_time + 1, ..myself }.is_alive());
+    }
+
+    #[test]
+    fn a_zombie_does_not_count_as_alive() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let process = Process::with_pid(child.id() as i32).unwrap();
+        let ended = (0..200).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            !process.is_alive()
+        });
+        assert!(ended && Process::with_pid(process.pid).is_ok(), "it should be a zombie");
+        child.wait().unwrap();
+    }
 }

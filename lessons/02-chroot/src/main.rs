@@ -36,8 +36,8 @@ fn run(flags: Flags) -> Result<Status> {
         }
     };
     let mut rootfs = Rootfs::folder(folder)?;
-    if let Some((from, to)) = flags.value("volume").and_then(|volume| volume.split_once(':')) {
-        rootfs = rootfs.with(Mount::bind(from, to.trim_end_matches(":ro"), to.ends_with(":ro")));
+    if let Some(volume) = flags.value("volume") {
+        rootfs = rootfs.with(Mount::volume(volume)?);
     }
     let privileges = Privileges::docker()?;
     let command = Command::new(flags.rest.clone());

@@ -49,6 +49,26 @@ impl Mount {
         }
     }
 
+    /// As people write it after `--volume`: `/on/the/host:/inside`, with `:ro` at the end if it
+    /// is only to be read.
+    ///
+    /// # Errors
+    /// Anything else.
+    pub fn volume(text: &str) -> Result<Self> {
+        let wrong = |reason: &str| Err(Error::new("read volume", text, reason));
+        let parts: Vec<&str> = text.split(':').collect();
+        let (from, target, read_only) = match parts[..] {
+            [from, target] | [from, target, "rw"] => (from, target, false),
+            [from, target, "ro"] => (from, target, true),
+            [_, _, _] => return wrong("after the second colon there is ro or rw"),
+            _ => return wrong("write /on/the/host:/inside or /on/the/host:/inside:ro"),
+        };
+        if !from.starts_with('/') || !target.starts_with('/') {
+            return wrong("both paths begin with /");
+        }
+        Ok(Self::bind(from, target, read_only))
+    }
+
     /// A mount as the OCI runtime specification writes it ([config.md], "Mounts"): a type, a
     /// source, and options as words: `["nosuid", "mode=755"]`, `["rbind", "ro"]`.
     ///
@@ -144,5 +164,20 @@ impl Made {
         let plain = self.plain;
         let target = inside::open_or_make(root, &self.target, self.kind, plain)?;
         step("mount on", self.target.display(), || move_mount(&self.mount, &target))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_volume_is_two_absolute_paths_and_perhaps_a_mode() {
+        assert_eq!(Mount::volume("/a:/b").unwrap(), Mount::bind("/a", "/b", false));
+        assert_eq!(Mount::volume("/a:/b:ro").unwrap(), Mount::bind("/a", "/b", true));
+        for wrong in ["", "/a", "a:/b", "/a:b", "/a:/b:", "/a:/b:rx", "/a:/b:ro:ro"] {
+            let error = Mount::volume(wrong).unwrap_err().to_string();
+            assert!(error.starts_with("read volume"), "{wrong}: {error}");
+        }
     }
 }

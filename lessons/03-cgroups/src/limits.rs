@@ -1,5 +1,10 @@
 //! What a container may use.
 
+use namespaces::flags::Flags;
+use namespaces::{Error, Result};
+
+use crate::parse_size;
+
 /// Limits; `None` is no limit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Limits {
@@ -16,11 +21,37 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// What the flags of the lessons' programs ask for: `--memory 64m`, `--cpus 0.5`, `--pids 20`.
+    ///
+    /// # Errors
+    /// Names the flag whose value is no such number.
+    pub fn from_flags(flags: &Flags) -> Result<Self> {
+        let memory = number(flags, "memory", parse_size)?;
+        let cpus = number(flags, "cpus", |text| text.parse::<f64>().map_err(|error| error.to_string()))?;
+        let pids = number(flags, "pids", |text| text.parse::<u64>().map_err(|error| error.to_string()))?;
+        Ok(Limits {
+            memory,
+            memory_and_swap: memory.map(|bytes| bytes.saturating_mul(2)),
+            cpu: cpus.map(|cpus| Cpu::from_nano((cpus * 1e9) as u64)),
+            pids,
+            devices: DeviceRule::docker(),
+        })
+    }
+
     /// Whether anything was asked for that only a cgroup gives. (Rules for devices were not asked
     /// for by the user: where no cgroup can be made, no device can be made either.)
     pub fn wanted(&self) -> bool {
         self.memory.is_some() || self.cpu.is_some() || self.pids.is_some()
     }
+}
+
+fn number<T>(
+    flags: &Flags,
+    name: &str,
+    parse: impl Fn(&str) -> std::result::Result<T, String>,
+) -> Result<Option<T>> {
+    let wrong = |reason| Error::new("set limit", format!("--{name}"), reason);
+    flags.value(name).map(parse).transpose().map_err(wrong)
 }
 
 /// `quota` microseconds of processor time in every `period` of as many. Half a processor is

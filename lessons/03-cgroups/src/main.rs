@@ -4,9 +4,9 @@
 //! cargo run -p lesson-03 -- run [--memory 64m] [--cpus 0.5] [--pids 20] [lesson 2's flags] PROGRAM [ARGUMENT]…
 //! ```
 
-use cgroups::{Cgroup, Cpu, DeviceRule, Limits, own_namespace, parse_size, remove_parent};
+use cgroups::{Cgroup, Limits, own_namespace, remove_parent};
 use namespaces::flags::{Flags, finish};
-use namespaces::{Command, Error, Isolation, Result, Status, exec, set_hostname};
+use namespaces::{Command, Isolation, Result, Status, exec, set_hostname};
 use rootfs::{Mount, Privileges, Rootfs, User, borrow};
 use std::path::Path;
 
@@ -33,13 +33,13 @@ fn run(flags: Flags) -> Result<Status> {
         }
     };
     let mut rootfs = Rootfs::folder(folder)?;
-    if let Some((from, to)) = flags.value("volume").and_then(|volume| volume.split_once(':')) {
-        rootfs = rootfs.with(Mount::bind(from, to.trim_end_matches(":ro"), to.ends_with(":ro")));
+    if let Some(volume) = flags.value("volume") {
+        rootfs = rootfs.with(Mount::volume(volume)?);
     }
     let privileges = Privileges::docker()?;
     let command = Command::new(flags.rest.clone());
 
-    let cgroup = Cgroup::create(PARENT, &std::process::id().to_string(), &limits(&flags)?)?;
+    let cgroup = Cgroup::create(PARENT, &std::process::id().to_string(), &Limits::from_flags(&flags)?)?;
     let status = Isolation::container().born_in(cgroup.birthplace()).spawn(|| {
         cgroup.enter()?;
         own_namespace()?;
@@ -55,20 +55,4 @@ fn run(flags: Flags) -> Result<Status> {
     cgroup.remove()?;
     remove_parent(PARENT)?;
     status
-}
-
-fn limits(flags: &Flags) -> Result<Limits> {
-    let wrong = |flag: &'static str| move |reason: String| Error::new("set limit", flag, reason);
-    let memory = flags.value("memory").map(parse_size).transpose().map_err(wrong("--memory"))?;
-    let cpus =
-        flags.value("cpus").map(|text| text.parse::<f64>().map_err(|e| wrong("--cpus")(e.to_string())));
-    let pids =
-        flags.value("pids").map(|text| text.parse::<u64>().map_err(|e| wrong("--pids")(e.to_string())));
-    Ok(Limits {
-        memory,
-        memory_and_swap: memory.map(|bytes| bytes.saturating_mul(2)),
-        cpu: cpus.transpose()?.map(|cpus| Cpu::from_nano((cpus * 1e9) as u64)),
-        pids: pids.transpose()?,
-        devices: DeviceRule::docker(),
-    })
 }

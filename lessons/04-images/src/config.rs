@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use namespaces::Command;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Digest, Platform};
@@ -47,6 +48,18 @@ impl ImageConfig {
             architecture: self.architecture.clone(),
             variant: self.variant.clone(),
         }
+    }
+}
+
+impl ImageConfig {
+    /// What a container of this image runs, and where: `words` in place of its `Cmd`, if there are
+    /// any.
+    pub fn command(&self, words: &[String]) -> Command {
+        let Run { entrypoint, cmd, env, working_dir, .. } = &self.config;
+        let arguments = if words.is_empty() { cmd.as_deref().unwrap_or_default() } else { words };
+        let args = entrypoint.iter().flatten().chain(arguments).cloned().collect();
+        let directory = if working_dir.is_empty() { "/" } else { working_dir };
+        Command { args, env: env.clone(), directory: directory.into() }
     }
 }
 

@@ -182,6 +182,16 @@ pub enum Error {
     Kernel(#[from] namespaces::Error),
 }
 
+/// In the words of the lessons before, for programs that use all of them.
+impl From<Error> for namespaces::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Kernel(error) => error,
+            other => namespaces::Error::new("images", "", other),
+        }
+    }
+}
+
 impl Error {
     /// For `map_err`: what was being done, on which path.
     pub(crate) fn io(doing: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Error {

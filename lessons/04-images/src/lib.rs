@@ -12,7 +12,7 @@
 //! 6. [`compression`], [`archive`] and [`unpack`]: from a layer's bytes to a folder, whatever
 //!    its author had in mind.
 //! 7. [`store`]: what is here, on disk.
-//! 8. [`overlay`]: the layers as one tree, with a writable one on top.
+//! 8. [`overlay`] and [`writable`]: the layers as one tree, with a writable one on top.
 //!
 //! [`pack`] is the way back, from a tree to an archive, and [`base`] an image for which no
 //! network is needed.
@@ -27,6 +27,7 @@ pub mod manifest;
 pub mod overlay;
 pub mod ownership;
 pub mod pack;
+mod place;
 pub mod platform;
 pub mod pull;
 pub mod reference;
@@ -34,14 +35,17 @@ pub mod registry;
 pub mod store;
 pub mod token;
 pub mod unpack;
+pub mod writable;
 mod xattr;
 
 pub use config::ImageConfig;
 pub use digest::Digest;
 pub use error::{Error, Result};
 pub use overlay::Overlay;
+pub use place::data_folder;
 pub use platform::Platform;
-pub use pull::{Progress, PullOptions, Pulled, Status, pull};
+pub use pull::{Progress, PullOptions, Pulled, Status, fetch, find_or_pull, pull};
 pub use reference::Reference;
 pub use registry::Credentials;
 pub use store::{Image, Removed, Store};
+pub use writable::WritableLayer;

@@ -15,7 +15,7 @@ pub use self::progress::{Progress, Status};
 use crate::manifest::{Descriptor, Document, Manifest};
 use crate::registry::{Credentials, Registry};
 use crate::store::DOCUMENT_LIMIT;
-use crate::{Digest, Error, Image, ImageConfig, Platform, Reference, Result, Store};
+use crate::{Digest, Error, Image, ImageConfig, Platform, Reference, Result, Store, base};
 
 /// How many layers are pulled at once, as Docker does.
 const AT_ONCE: usize = 3;
@@ -41,6 +41,39 @@ pub struct Pulled {
     pub digest: Digest,
     /// Whether the name means another image than before.
     pub newer: bool,
+}
+
+/// The image of this name or id: the one that is here, else `base` made afresh, else [`pull`]ed.
+///
+/// # Errors
+/// As [`pull`] and [`base()`](crate::base::base).
+pub fn find_or_pull(
+    store: &Store,
+    name: &str,
+    options: &PullOptions,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Image> {
+    match store.resolve(name) {
+        Err(Error::NoSuchImage(_)) => fetch(store, &name.parse()?, options, progress),
+        other => other,
+    }
+}
+
+/// The image of this name as it is now, whatever is here already: `base` is made, all others are
+/// pulled.
+///
+/// # Errors
+/// As [`pull`] and [`base()`](crate::base::base).
+pub fn fetch(
+    store: &Store,
+    reference: &Reference,
+    options: &PullOptions,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Image> {
+    if base::is_base(reference) {
+        return base::base(store);
+    }
+    Ok(pull(store, reference, options, progress)?.image)
 }
 
 /// Pulls an image. `progress` is called from several threads, one layer's stages in order.

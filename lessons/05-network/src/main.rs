@@ -1,19 +1,20 @@
-//! Lesson 5's program: lesson 3's, with a network.
+//! Lesson 5's program: lesson 4's, with a network.
 //!
 //! ```text
-//! cargo run -p lesson-05 -- run [--hostname NAME] [lesson 3's flags] PROGRAM [ARGUMENT]…
+//! cargo run -p lesson-05 -- run [lesson 4's flags] IMAGE [PROGRAM [ARGUMENT]…]
 //! ```
 
 use std::net::IpAddr;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use cgroups::{Cgroup, Cpu, DeviceRule, Limits, own_namespace, parse_size, remove_parent};
+use cgroups::{Cgroup, Limits, own_namespace, remove_parent};
+use images::{PullOptions, Store, WritableLayer};
 use namespaces::flags::{Flags, finish};
-use namespaces::{Command, Error, Isolation, Result, Status, exec, set_hostname};
+use namespaces::{Isolation, Result, Status, exec, set_hostname};
 use network::namespace::of_process;
 use network::{Interface, Network, attach, lo_up, names};
-use rootfs::{Mount, Privileges, Rootfs, User, borrow};
+use rootfs::{Mount, Privileges, Rootfs, User};
 
 /// The groups of all lessons' programs are in this one.
 const PARENT: &str = "/canoa-lessons";
@@ -23,14 +24,15 @@ const NOTES: &str = "/run/canoa-lessons";
 
 fn main() {
     let mut words = std::env::args().skip(1);
-    let known = ["hostname", "root", "volume", "user", "memory", "cpus", "pids"];
+    let known = ["hostname", "volume", "user", "memory", "cpus", "pids", "store", "platform"];
     let outcome = match words.next().as_deref() {
         Some("run") => Flags::parse(words, &known).map(run),
-        _ => Err("usage: lesson-05 run [--hostname NAME] [--memory SIZE] … PROGRAM …".into()),
+        _ => Err("usage: lesson-05 run [FLAGS] IMAGE [PROGRAM …]".into()),
     };
     finish("lesson-05", outcome)
 }
 
+// ANCHOR: run
 fn run(flags: Flags) -> Result<Status> {
     // An ordinary user can't lay a cable to the host's network: there is only `lo`.
     if !nix::unistd::geteuid().is_root() {
@@ -44,30 +46,27 @@ fn run(flags: Flags) -> Result<Status> {
     network.leave(&me)?;
     status
 }
+// ANCHOR_END: run
 
 fn contain(flags: &Flags, interface: Option<&Interface>) -> Result<Status> {
-    let borrowed;
-    let folder = match flags.value("root") {
-        Some(folder) => Path::new(folder),
-        None => {
-            borrowed = borrow::TemporaryRoot::new()?;
-            borrowed.path()
-        }
-    };
-    let mut rootfs = Rootfs::folder(folder)?;
-    if let Some((from, to)) = flags.value("volume").and_then(|volume| volume.split_once(':')) {
-        rootfs = rootfs.with(Mount::bind(from, to.trim_end_matches(":ro"), to.ends_with(":ro")));
-    }
+    let folder = flags.value("store").map_or_else(|| images::data_folder("canoa-lessons"), PathBuf::from);
+    let store = Store::open(&folder).map_err(namespaces::Error::from)?;
+    let name = flags.rest.first().map_or("", String::as_str);
+    let platform = flags.value("platform").map(str::parse).transpose()?;
+    let options = PullOptions { platform, credentials: None };
+    let image = images::find_or_pull(&store, name, &options, &|_| {})?;
+    let layer = WritableLayer::new(&store);
+    let overlay = layer.over(&image.layers)?;
     let hostname = flags.value("hostname").unwrap_or("container");
     let own: Vec<IpAddr> = interface.iter().map(|interface| interface.address.addr().into()).collect();
     let names = names::Files::write(hostname, &own)?;
-    for (from, to) in names.mounts() {
-        rootfs = rootfs.with(Mount::bind(from, to, false));
-    }
+    let mut mounts = names.mounts().map(|(from, to)| Mount::bind(from, to, false)).to_vec();
+    mounts.extend(flags.value("volume").map(Mount::volume).transpose()?);
     let privileges = Privileges::docker()?;
-    let command = Command::new(flags.rest.clone());
+    let command = image.config.command(flags.rest.get(1..).unwrap_or_default());
+    let user = flags.value("user").unwrap_or(&image.config.config.user);
 
-    let cgroup = Cgroup::create(PARENT, &std::process::id().to_string(), &limits(flags)?)?;
+    let cgroup = Cgroup::create(PARENT, &std::process::id().to_string(), &Limits::from_flags(flags)?)?;
     let status = Isolation::container().born_in(cgroup.birthplace()).spawn(|| {
         cgroup.enter()?;
         own_namespace()?;
@@ -75,8 +74,12 @@ fn contain(flags: &Flags, interface: Option<&Interface>) -> Result<Status> {
         if interface.is_none() {
             lo_up()?;
         }
+        let mut rootfs = Rootfs::mount(overlay.mount()?, layer.rootfs()).with_defaults()?;
+        for mount in &mounts {
+            rootfs = rootfs.with(mount.clone());
+        }
         rootfs.enter()?;
-        privileges.drop_to(&User::look_up(flags.value("user").unwrap_or(""))?)?;
+        privileges.drop_to(&User::look_up(user)?)?;
         exec(&command)
     });
     let status = status.and_then(|child| {
@@ -91,20 +94,4 @@ fn contain(flags: &Flags, interface: Option<&Interface>) -> Result<Status> {
     cgroup.remove()?;
     remove_parent(PARENT)?;
     status
-}
-
-fn limits(flags: &Flags) -> Result<Limits> {
-    let wrong = |flag: &'static str| move |reason: String| Error::new("set limit", flag, reason);
-    let memory = flags.value("memory").map(parse_size).transpose().map_err(wrong("--memory"))?;
-    let cpus =
-        flags.value("cpus").map(|text| text.parse::<f64>().map_err(|e| wrong("--cpus")(e.to_string())));
-    let pids =
-        flags.value("pids").map(|text| text.parse::<u64>().map_err(|e| wrong("--pids")(e.to_string())));
-    Ok(Limits {
-        memory,
-        memory_and_swap: memory.map(|bytes| bytes.saturating_mul(2)),
-        cpu: cpus.transpose()?.map(|cpus| Cpu::from_nano((cpus * 1e9) as u64)),
-        pids: pids.transpose()?,
-        devices: DeviceRule::docker(),
-    })
 }

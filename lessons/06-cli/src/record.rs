@@ -15,6 +15,7 @@ use std::io::{self, Write};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
+use namespaces::Process;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +46,7 @@ pub struct State {
     /// In one word.
     pub status: Status,
     /// Its PID 1 as the host sees it, while there is one.
+    #[serde(with = "process", default)]
     pub process: Option<Process>,
     /// How the last run ended: its own code, or 128 + the signal. 0 before the first.
     pub exit_code: i32,
@@ -91,33 +93,28 @@ impl Status {
     }
 }
 
-/// A process, named so that it can't be mistaken for a later one: the kernel gives pids out again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Process {
-    /// Its pid, as we see it.
-    pub pid: i32,
-    /// When it started, in clock ticks since the machine's start (field 22 of `/proc/PID/stat`).
-    pub start_time: u64,
-}
+/// How a record writes lesson 1's [`Process`] down, which itself knows nothing of JSON:
+/// `{"pid":4242,"start_time":1234567}`. For `#[serde(with = …)]`.
+pub mod process {
+    use namespaces::Process;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-impl Process {
-    // ANCHOR: process
-    /// The process which has this pid now, if there is one and it is no zombie.
-    pub fn of(pid: i32) -> Option<Process> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The second field is the program's name in parentheses, which may hold anything, further
-        // parentheses and spaces too: what follows the last one is safe (proc_pid_stat(5)).
-        let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-        let state = fields.next()?;
-        let start_time = fields.nth(18)?.parse().ok()?;
-        (state != "Z" && state != "X").then_some(Process { pid, start_time })
+    #[derive(Serialize, Deserialize)]
+    struct Written {
+        pid: i32,
+        start_time: u64,
     }
 
-    /// Whether this very process still lives.
-    pub fn is_alive(&self) -> bool {
-        Process::of(self.pid) == Some(*self)
+    #[expect(missing_docs, clippy::missing_errors_doc, reason = "serde asks for exactly these two")]
+    pub fn serialize<S: Serializer>(process: &Option<Process>, to: S) -> Result<S::Ok, S::Error> {
+        process.map(|Process { pid, start_time }| Written { pid, start_time }).serialize(to)
     }
-    // ANCHOR_END: process
+
+    #[expect(missing_docs, clippy::missing_errors_doc, reason = "serde asks for exactly these two")]
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Process>, D::Error> {
+        let written = Option::<Written>::deserialize(from)?;
+        Ok(written.map(|Written { pid, start_time }| Process { pid, start_time }))
+    }
 }
 
 /// What can go wrong with records.
@@ -443,7 +440,7 @@ mod tests {
         let mut record = record("ab12", "boat");
         records.create(&record).unwrap();
         record.state.status = Status::Running;
-        record.state.process = Process::of(std::process::id() as i32);
+        record.state.process = Process::with_pid(std::process::id() as i32).ok();
         records.save(&record).unwrap();
         assert_eq!(records.load("ab12").unwrap(), record);
     }
@@ -526,25 +523,6 @@ mod tests {
         assert_eq!(records.unreadable().unwrap().len(), 1);
         records.sweep().unwrap();
         assert!(path.exists());
-    }
-
-    #[test]
-    fn a_process_is_known_by_pid_and_start_time() {
-        let myself = Process::of(std::process::id() as i32).unwrap();
-        assert!(myself.is_alive());
-        assert!(!Process { start_time: myself.start_time + 1, ..myself }.is_alive());
-    }
-
-    #[test]
-    fn a_zombie_does_not_count_as_alive() {
-        let mut child = std::process::Command::new("true").spawn().unwrap();
-        let pid = child.id() as i32;
-        let gone = (0..200).any(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(10));
-            Process::of(pid).is_none()
-        });
-        child.wait().unwrap();
-        assert!(gone);
     }
 
     #[test]

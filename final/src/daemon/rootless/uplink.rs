@@ -10,9 +10,18 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use lifecycle::record::{Process, replace};
+use lifecycle::record::{self, replace};
+use namespaces::Process;
 use network::namespace::in_namespace;
+use serde::{Deserialize, Serialize};
 use std::os::fd::AsFd;
+
+/// What is in `uplink.json`: the uplink that serves, for whoever comes after us.
+#[derive(Serialize, Deserialize)]
+struct Noted {
+    #[serde(with = "record::process")]
+    process: Option<Process>,
+}
 
 /// Starts one for this namespace, unless one serves it already. Without one, containers reach each
 /// other and not the outside, which is said in the log and by `canoa info`.
@@ -24,7 +33,7 @@ pub(super) fn ensure(exec_root: &Path, netns: &OwnedFd, same_namespace: bool) {
     for program in [slirp4netns as fn(&str) -> Command, pasta] {
         match start(program, netns) {
             Ok(Some(process)) => {
-                let text = serde_json::to_vec(&process).unwrap_or_default();
+                let text = serde_json::to_vec(&Noted { process: Some(process) }).unwrap_or_default();
                 if let Err(error) = replace(&noted(exec_root), &text, false) {
                     tracing::warn!("writing {}: {error}", noted(exec_root).display());
                 }
@@ -43,8 +52,7 @@ pub const NONE: &str = "containers have no way out: install slirp4netns or passt
 /// Ends it.
 pub(super) fn end(exec_root: &Path) {
     if let Some(process) = running(exec_root) {
-        let target = namespaces::Process { pid: process.pid, start_time: process.start_time };
-        if let Err(error) = target.signal(libc::SIGTERM) {
+        if let Err(error) = process.signal(libc::SIGTERM) {
             tracing::warn!("ending the uplink: {error}");
         }
     }
@@ -57,8 +65,8 @@ fn noted(exec_root: &Path) -> PathBuf {
 
 fn running(exec_root: &Path) -> Option<Process> {
     let text = fs::read(noted(exec_root)).ok()?;
-    let process: Process = serde_json::from_slice(&text).ok()?;
-    process.is_alive().then_some(process)
+    let Noted { process } = serde_json::from_slice(&text).ok()?;
+    process.filter(Process::is_alive)
 }
 
 fn slirp4netns(netns: &str) -> Command {
@@ -97,7 +105,7 @@ fn start(program: impl Fn(&str) -> Command, netns: &OwnedFd) -> Result<Option<Pr
     let patience = Instant::now();
     while patience.elapsed() < Duration::from_secs(3) {
         if has_default_route(netns) {
-            return Ok(Process::of(child.id() as i32));
+            return Ok(Process::with_pid(child.id() as i32).ok());
         }
         if let Ok(Some(status)) = child.try_wait() {
             return Err(format!("{name} gives no way out: it ended with {status}"));
