@@ -22,6 +22,9 @@ use tool::Tool;
 #[derive(Parser)]
 #[command(name = "lesson-06", version, after_help = "Example:\n  lesson-06 run -it base sh")]
 struct Cli {
+    /// Where images and containers are kept, in place of the usual folder
+    #[arg(long, global = true, value_name = "FOLDER")]
+    root: Option<PathBuf>,
     #[command(subcommand)]
     command: Word,
 }
@@ -91,7 +94,7 @@ enum Word {
         force: bool,
     },
     #[command(hide = true)]
-    Monitor { root: PathBuf, id: String },
+    Monitor { id: String },
 }
 
 /// What a container is asked to be.
@@ -138,29 +141,26 @@ struct Create {
 }
 
 fn main() {
-    match carry_out(Cli::parse().command) {
+    match carry_out(Cli::parse()) {
         Ok(code) => exit(code),
         Err(error) => {
             eprintln!("lesson-06: {error:#}");
-            exit(error.downcast_ref::<namespaces::Error>().map_or(125, namespaces::Error::exit_code))
+            exit(tool::exit_code(&error))
         }
     }
 }
 
 /// Does it, and gives the exit code.
-fn carry_out(command: Word) -> Result<i32> {
-    let tool = match &command {
-        Word::Monitor { root, .. } => Tool::at(root.clone())?,
-        _ => Tool::open()?,
-    };
+fn carry_out(Cli { root, command }: Cli) -> Result<i32> {
+    let tool = Tool::open(root.as_deref())?;
     match command {
         Word::Create(create) => {
-            println!("{}", tool.create(create)?);
+            println!("{}", tool.create(create, false)?);
             Ok(0)
         }
-        Word::Run { create, detach: true, .. } => tool.start_detached(&tool.create(create)?),
-        Word::Run { create, detach: false, rm } => tool.start(&tool.create(create)?, rm),
-        Word::Start { container, attach: true } => tool.start(&tool.find(&container)?, false),
+        Word::Run { create, detach: true, rm } => tool.start_detached(&tool.create(create, rm)?),
+        Word::Run { create, detach: false, rm } => tool.start(&tool.create(create, rm)?),
+        Word::Start { container, attach: true } => tool.start(&tool.find(&container)?),
         Word::Start { container, attach: false } => tool.start_detached(&tool.find(&container)?),
         Word::Exec { interactive, tty, container, command } => {
             tool.exec(&container, command, interactive, tty)

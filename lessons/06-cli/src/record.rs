@@ -287,8 +287,10 @@ impl<C: Serialize + DeserializeOwned> Records<C> {
         self.root.join(format!("{TEMPORARY}gone-{id}"))
     }
 
-    /// Removes what a crash left half made or half removed. Only for who holds the data root alone.
+    /// Removes what a crash left half made or half removed. Under the same lock as
+    /// [`Records::create`]; whoever uses [`Records::place`] must not do so meanwhile.
     pub fn sweep(&self) -> Result<()> {
+        let _lock = self.lock()?;
         for entry in fs::read_dir(&self.root).map_err(io_error("reading", &self.root))?.flatten() {
             if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
                 remove_all(&entry.path())?;

@@ -4,10 +4,12 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use cgroups::Cgroup;
 use lifecycle::log::{LogReader, Stream, Wanted};
-use lifecycle::record::{Process, Record, Status};
+use lifecycle::record::Status;
+use namespaces::Process;
 
-use super::{Config, Tool};
+use super::{PARENT, Tool, alive};
 
 impl Tool {
     /// A table of the containers.
@@ -74,6 +76,8 @@ impl Tool {
         if let Some(process) = alive(&record) {
             end(process, libc::SIGTERM, Duration::from_secs(10))?;
             end(process, libc::SIGKILL, Duration::from_secs(10))?;
+            // Who looked after it is still cleaning up, or starts it no more.
+            drop(self.at_rest(&record.id));
         }
         println!("{name}");
         Ok(0)
@@ -90,20 +94,19 @@ impl Tool {
         }
         // Its files may belong to other users of the namespace.
         self.become_root()?;
+        let _lock = self.at_rest(&record.id)?;
+        // Empty, and left only if the program that looked after it was killed.
+        Cgroup::open(PARENT, &record.id)?.remove()?;
+        cgroups::remove_parent(PARENT)?;
         self.records.remove(&record.id)?;
         println!("{name}");
         Ok(0)
     }
 }
 
-fn alive(record: &Record<Config>) -> Option<Process> {
-    record.state.process.filter(|process| process.is_alive())
-}
-
 /// Sends a signal, and waits until it has ended or the time is over.
 fn end(process: Process, signal: i32, patience: Duration) -> Result<()> {
-    let target = namespaces::Process { pid: process.pid, start_time: process.start_time };
-    target.signal(signal)?;
+    process.signal(signal)?;
     let start = Instant::now();
     while process.is_alive() && start.elapsed() < patience {
         sleep(Duration::from_millis(10));

@@ -2,14 +2,24 @@
 
 mod list;
 mod make;
+mod network;
 mod run;
+mod serve;
 
+use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use lifecycle::record::{Record, Records};
+use namespaces::Process;
 use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
+
+/// The parent of all control groups.
+const PARENT: &str = "/canoa-lesson-06";
 
 /// The tool, and where it keeps everything: apart from `canoa`'s own.
 pub struct Tool {
@@ -29,26 +39,24 @@ pub struct Config {
     user: String,
     interactive: bool,
     tty: bool,
-    /// From, to, read-only.
-    volumes: Vec<(PathBuf, PathBuf, bool)>,
+    /// As they were written: see [`rootfs::Mount::volume`].
+    volumes: Vec<String>,
     memory: Option<u64>,
     nano_cpus: Option<u64>,
     pids: Option<u64>,
     init: bool,
+    /// To be removed when it has ended.
+    remove: bool,
 }
 
 impl Tool {
-    /// In the place where this user's containers are.
-    pub fn open() -> Result<Tool> {
-        let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/share"));
-        Self::at(match std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).or_else(home) {
-            Some(folder) if !geteuid().is_root() => folder.join("canoa-lesson-06"),
-            _ => PathBuf::from("/var/lib/canoa-lesson-06"),
-        })
-    }
-
-    /// In this place.
-    pub fn at(root: PathBuf) -> Result<Tool> {
+    /// In this folder, or where this user's containers are.
+    pub fn open(root: Option<&Path>) -> Result<Tool> {
+        let root = match root {
+            // What is written down must mean the same from every working directory.
+            Some(folder) => std::path::absolute(folder)?,
+            None => images::data_folder("canoa-lesson-06"),
+        };
         let records = Records::open(root.join("containers"))?;
         Ok(Tool { root, records })
     }
@@ -62,6 +70,31 @@ impl Tool {
         Ok(self.records.find(name)?)
     }
 
+    /// A container that nobody looks after just now, and a lock that keeps it so. The program that
+    /// looked after it may still be cleaning up: that is waited for.
+    fn at_rest(&self, id: &str) -> Result<(Record<Config>, File)> {
+        let patience = Instant::now();
+        loop {
+            let lock = File::open(self.records.folder(id));
+            let lock = match lock {
+                Err(error) if error.kind() == ErrorKind::NotFound => bail!("no such container: {id}"),
+                opened => opened.with_context(|| format!("opening the folder of {id}"))?,
+            };
+            let free = lock.try_lock().is_ok();
+            let record = self.records.load(id)?;
+            if alive(&record).is_some() {
+                bail!("container {} is running: stop it first", record.name);
+            }
+            if free {
+                return Ok((record, lock));
+            }
+            if patience.elapsed() > Duration::from_secs(10) {
+                bail!("container {} is being started or cleaned up: try again", record.name);
+            }
+            sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Whoever isn't root needs a user namespace around what follows.
     fn become_root(&self) -> Result<()> {
         if !geteuid().is_root() {
@@ -69,4 +102,14 @@ impl Tool {
         }
         Ok(())
     }
+}
+
+/// Its PID 1, while it runs.
+fn alive(record: &Record<Config>) -> Option<Process> {
+    record.state.process.filter(Process::is_alive)
+}
+
+/// Docker's exit code for what went wrong.
+pub fn exit_code(error: &anyhow::Error) -> i32 {
+    error.downcast_ref::<namespaces::Error>().map_or(125, namespaces::Error::exit_code)
 }

@@ -1,47 +1,39 @@
 //! `start`, `run` and `exec`: the kernel's part of it.
 
-use std::fs::{self, File};
-use std::io::{self, IsTerminal, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::IpAddr;
+use std::os::fd::AsFd;
 use std::process::{Command as Spawn, Stdio as SpawnStdio};
 
-use anyhow::{Context, Result, anyhow, bail};
+use ::network::{Interface, names};
+use anyhow::{Context, Error, Result, bail};
 use cgroups::{Cpu, DeviceRule, Limits};
 use images::Overlay;
-use ipnet::Ipv4Net;
 use lifecycle::log::LogWriter;
 use lifecycle::pty::Size;
 use lifecycle::record::{Record, Status, now};
-use lifecycle::stdio::{Ends, Stdio};
-use lifecycle::terminal::{RawMode, size};
-use lifecycle::{Client, Container, Network, Program, Streams, start_in};
-use namespaces::{Child, Command, in_user_namespace};
-use network::{Addresses, Bridge, Interface, bridge, forwarding, nat, subnet};
-use rootfs::{Mount, Privileges, Rootfs, default_mounts, mask};
+use lifecycle::stdio::Stdio;
+use lifecycle::terminal::size;
+use lifecycle::{Container, Network, Program, Running, start_in};
+use namespaces::{Command, Process};
+use rootfs::{Mount, Privileges, Rootfs};
 
-use super::{Config, Tool};
-
-/// The parent of all control groups, and the nftables table.
-const PARENT: &str = "/canoa-lesson-06";
-const TABLE: &str = "canoa-lesson-06";
-const BRIDGE: &str = "canoa-l6";
+use super::serve::{Signals, serve};
+use super::{Config, PARENT, Tool, alive, exit_code, network};
 
 impl Tool {
     /// Starts a container and stays with it.
-    pub fn start(&self, id: &str, remove_after: bool) -> Result<i32> {
+    pub fn start(&self, id: &str) -> Result<i32> {
         self.become_root()?;
-        let code = self.supervise(id, true, || Ok(()));
-        if remove_after {
-            self.records.remove(id)?;
-        }
-        code
+        self.supervise(id, true, || Ok(()))
     }
 
     /// Leaves this program behind as the container's monitor.
     pub fn start_detached(&self, id: &str) -> Result<i32> {
         self.become_root()?;
         let mut monitor = Spawn::new("/proc/self/exe");
-        monitor.arg("monitor").arg(&self.root).arg(id);
+        monitor.arg("--root").arg(&self.root).args(["monitor", id]);
         monitor.stdin(SpawnStdio::null()).stdout(SpawnStdio::piped());
         let mut monitor = monitor.spawn().context("starting the monitor")?;
         // It closes its output when the program runs, or says there why it doesn't.
@@ -71,136 +63,99 @@ impl Tool {
             Ok(())
         };
         self.supervise(id, false, silent).or_else(|error| {
-            let code = error.downcast_ref::<namespaces::Error>().map_or(125, |error| error.exit_code());
             println!("lesson-06: {error:#}");
-            Ok(code)
+            Ok(exit_code(&error))
         })
     }
 
     /// From the record to the exit code.
     fn supervise(&self, id: &str, foreground: bool, started: impl FnOnce() -> Result<()>) -> Result<i32> {
-        let mut record = self.records.load(id)?;
-        if record.state.process.is_some_and(|process| process.is_alive()) {
-            bail!("container {} is running already", record.name);
+        let (mut record, _lock) = self.at_rest(id)?;
+        let outcome = network::around(|interfaces| self.run(&mut record, interfaces, foreground, started));
+        cgroups::remove_parent(PARENT)?;
+        if record.config.remove {
+            self.records.remove(id)?;
+            return outcome;
         }
-        let folder = self.records.folder(id);
-        let network = self.network(id)?;
-        let root = self.overlay(&record)?.mount()?;
-        let container = container(&record, Rootfs::mount(root, folder.join("rootfs")), network.clone())?;
-
-        let outcome = container.start().map_err(anyhow::Error::from).and_then(|running| {
-            record.state.status = Status::Running;
-            record.state.process = lifecycle::record::Process::of(running.child.pid().as_raw());
-            record.state.started_at = Some(now());
-            self.records.save(&record)?;
-            started()?;
-            let log = LogWriter::open(&folder.join("log.json"))?;
-            let code = serve(&running.child, running.ends, Some(log), foreground, record.config.interactive)?;
-            running.cgroup.remove()?;
-            Ok(code)
-        });
-        self.release(id, &network)?;
         record.state.process = None;
         record.state.status = Status::Exited;
         record.state.finished_at = Some(now());
         record.state.exit_code = match &outcome {
             Ok(code) => *code,
-            Err(error) => error.downcast_ref::<namespaces::Error>().map_or(125, |error| error.exit_code()),
+            Err(error) => exit_code(error),
         };
         self.records.save(&record)?;
+        outcome
+    }
+
+    fn run(
+        &self,
+        record: &mut Record<Config>,
+        interfaces: Vec<Interface>,
+        foreground: bool,
+        started: impl FnOnce() -> Result<()>,
+    ) -> Result<i32> {
+        let folder = self.records.folder(&record.id);
+        let root = Overlay::in_folder(&folder, record.config.layers.clone())?.mount()?;
+        let own: Vec<IpAddr> = interfaces.iter().map(|one| one.address.addr().into()).collect();
+        let names = names::Files::write(hostname(record), &own)?;
+        let rootfs = Rootfs::mount(root, folder.join("rootfs"));
+        let container = container(record, rootfs, &names, Network::Own(interfaces))?;
+        let log = LogWriter::open(&folder.join("log.json"))?;
+        let signals = Signals::catch()?;
+
+        let Running { child, cgroup, ends } = container.start()?;
+        let outcome = Process::with_pid(child.pid().as_raw()).map_err(Error::from).and_then(|process| {
+            record.state.status = Status::Running;
+            record.state.process = Some(process);
+            record.state.started_at = Some(now());
+            record.state.finished_at = None;
+            self.records.save(record)?;
+            started()?;
+            serve(&child, ends, signals, Some(log), foreground, record.config.interactive)
+        });
+        if outcome.is_err() {
+            // It must not run on with nobody to look after it.
+            cgroup.kill()?;
+            Process::with_pid(child.pid().as_raw()).and_then(|process| process.signal(libc::SIGKILL))?;
+            child.wait()?;
+        }
+        cgroup.remove()?;
         outcome
     }
 
     /// One more program in a container.
     pub fn exec(&self, name: &str, command: Vec<String>, interactive: bool, tty: bool) -> Result<i32> {
         let record = self.record(name)?;
-        let Some(process) = record.state.process.filter(|process| process.is_alive()) else {
+        let Some(process) = alive(&record) else {
             bail!("container {name} is not running: `lesson-06 start {name}` starts it");
         };
-        let process = namespaces::Process { pid: process.pid, start_time: process.start_time };
         let mut program = program(&record.config)?;
         program.command.args = command;
         program.stdio = stdio(interactive, tty);
+        let signals = Signals::catch()?;
         let running = start_in(process, (PARENT, &record.id), &program)?;
-        serve(&running.child, running.ends, None, true, interactive)
-    }
-
-    fn overlay(&self, record: &Record<Config>) -> Result<Overlay> {
-        let folder = self.records.folder(&record.id);
-        for name in ["rootfs", "upper", "work"] {
-            fs::create_dir_all(folder.join(name))
-                .with_context(|| format!("making {name} of {}", record.name))?;
-        }
-        Ok(Overlay {
-            lower: record.config.layers.clone(),
-            upper: folder.join("upper"),
-            work: folder.join("work"),
-        })
-    }
-
-    /// An address on our bridge; for an ordinary user, who has no bridge, only `lo`.
-    fn network(&self, id: &str) -> Result<Network> {
-        if in_user_namespace() {
-            return Ok(Network::Own(vec![]));
-        }
-        let (bridge, addresses) = self.bridge()?;
-        bridge.ensure()?;
-        forwarding::enable()?;
-        nat::ensure(TABLE, &bridge)?;
-        let address = addresses.take(id)?;
-        Ok(Network::Own(vec![Interface {
-            name: "eth0".into(),
-            bridge: bridge.name,
-            address: Ipv4Net::new(address, bridge.gateway.prefix_len())?,
-            gateway: bridge.gateway.addr(),
-            mac: bridge::mac_of(address),
-        }]))
-    }
-
-    /// The address goes back; with the last container, the bridge goes as well.
-    fn release(&self, id: &str, network: &Network) -> Result<()> {
-        if matches!(network, Network::Own(interfaces) if !interfaces.is_empty()) {
-            let (bridge, addresses) = self.bridge()?;
-            addresses.release(id)?;
-            if addresses.owners()?.is_empty() {
-                nat::remove(TABLE, &bridge)?;
-                bridge.remove()?;
-            }
-        }
-        cgroups::remove_parent(PARENT)?;
-        Ok(())
-    }
-
-    /// Our network: its subnet is chosen once, and kept in a file.
-    fn bridge(&self) -> Result<(Bridge, Addresses)> {
-        let folder = self.root.join("network");
-        fs::create_dir_all(&folder)?;
-        let file = folder.join("subnet");
-        let subnet: Ipv4Net = match fs::read_to_string(&file) {
-            Ok(text) => text.trim().parse().with_context(|| format!("reading {}", file.display()))?,
-            Err(_) => {
-                let subnet = subnet::choose_subnet(&subnet::candidates())?;
-                fs::write(&file, subnet.to_string())?;
-                subnet
-            }
-        };
-        let gateway = subnet.hosts().next().ok_or_else(|| anyhow!("{subnet} has no addresses"))?;
-        let bridge = Bridge { name: BRIDGE.into(), gateway: Ipv4Net::new(gateway, subnet.prefix_len())? };
-        Ok((bridge, Addresses::open(&folder.join("addresses"), subnet, gateway)?))
+        serve(&running.child, running.ends, signals, None, true, interactive)
     }
 }
 
 /// From the record's words to the lessons' types.
-fn container(record: &Record<Config>, mut rootfs: Rootfs, network: Network) -> Result<Container> {
+fn container(
+    record: &Record<Config>,
+    rootfs: Rootfs,
+    names: &names::Files,
+    network: Network,
+) -> Result<Container> {
     let config = &record.config;
-    for mount in default_mounts()? {
-        rootfs = rootfs.with(mount);
+    let mut rootfs = rootfs.with_defaults()?;
+    for (from, to) in names.mounts() {
+        rootfs = rootfs.with(Mount::bind(from, to, false));
     }
-    for (from, to, read_only) in &config.volumes {
-        rootfs = rootfs.with(Mount::bind(from, to, *read_only));
+    for text in &config.volumes {
+        rootfs = rootfs.with(Mount::volume(text)?);
     }
     Ok(Container {
-        hostname: record.id[..12].to_owned(),
+        hostname: hostname(record).to_owned(),
         cgroup: (PARENT.into(), record.id.clone()),
         limits: Limits {
             memory: config.memory,
@@ -209,11 +164,15 @@ fn container(record: &Record<Config>, mut rootfs: Rootfs, network: Network) -> R
             pids: config.pids,
             devices: DeviceRule::docker(),
         },
-        rootfs: rootfs.mask(mask::MASKED.map(Into::into)).read_only_paths(mask::READ_ONLY.map(Into::into)),
+        rootfs,
         network,
         program: program(config)?,
         init: config.init,
     })
+}
+
+fn hostname(record: &Record<Config>) -> &str {
+    &record.id[..12]
 }
 
 fn program(config: &Config) -> Result<Program> {
@@ -235,34 +194,4 @@ fn stdio(input: bool, tty: bool) -> Stdio {
         return Stdio::Pipes { input };
     }
     Stdio::Terminal { input, size: size(io::stdin().as_fd()).map(|(rows, columns)| Size { rows, columns }) }
-}
-
-/// Between the program, its log and this program's own terminal, until it ends.
-fn serve(
-    child: &Child,
-    ends: Ends,
-    log: Option<LogWriter>,
-    foreground: bool,
-    interactive: bool,
-) -> Result<i32> {
-    let mut streams = Streams::new(ends, log, true);
-    let own = |fd: &dyn AsFd| -> io::Result<OwnedFd> { fd.as_fd().try_clone_to_owned() };
-    let mut raw = None;
-    if foreground {
-        let input = if interactive { Some(own(&io::stdin())?) } else { None };
-        if streams.is_terminal() && io::stdin().is_terminal() {
-            raw = Some(RawMode::enter(io::stdin().as_fd())?);
-        }
-        streams.attach(Client::on_terminal(input, own(&io::stdout())?, [true, false]), &[]);
-        streams.attach(Client::on_terminal(None, own(&io::stderr())?, [false, true]), &[]);
-    }
-    let status = loop {
-        if streams.turn(&[child.as_fd()], None)? == [true] {
-            break child.wait()?;
-        }
-    };
-    streams.finish()?;
-    drop(raw);
-    io::stdout().flush()?;
-    Ok(status.code())
 }
