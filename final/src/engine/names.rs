@@ -131,12 +131,9 @@ pub fn random(attempt: u32) -> String {
     }
 }
 
-/// Whether people may name a container or a volume so: `[a-zA-Z0-9][a-zA-Z0-9_.-]+`, Docker's rule. It also
-/// keeps names out of paths: no slash, no dot at the beginning.
+/// Whether people may name a container or a volume so: lesson 6's rule, which is Docker's.
 pub fn check(kind: &str, name: &str) -> Result<()> {
-    let first = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-    let rest = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
-    if first && rest && name.len() >= 2 && name.len() <= 255 {
+    if lifecycle::record::is_name(name) {
         return Ok(());
     }
     Err(Error::invalid(format!(

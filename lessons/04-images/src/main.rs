@@ -1,7 +1,7 @@
 //! Lesson 4's program: lesson 3's, with an image for its root.
 //!
 //! ```text
-//! cargo run -p lesson-04 -- run [--store FOLDER] [lesson 3's flags] IMAGE [PROGRAM [ARGUMENT]…]
+//! cargo run -p lesson-04 -- run [--store FOLDER] [--platform OS/ARCH] [lesson 3's flags but --root] IMAGE [PROGRAM [ARGUMENT]…]
 //! cargo run -p lesson-04 -- pull [--store FOLDER] [--platform OS/ARCH] IMAGE
 //! cargo run -p lesson-04 -- images [--store FOLDER]
 //! ```
@@ -17,6 +17,9 @@ use rootfs::{Mount, Privileges, Rootfs, User};
 /// The groups of all lessons' programs are in this one.
 const PARENT: &str = "/canoa-lessons";
 
+const USAGE: &str = "usage: lesson-04 run [--store FOLDER] [--platform OS/ARCH] \
+                     [lesson 3's flags but --root] IMAGE [PROGRAM …] | pull IMAGE | images";
+
 fn main() {
     let mut words = std::env::args().skip(1);
     let known = ["hostname", "volume", "user", "memory", "cpus", "pids", "store", "platform"];
@@ -24,7 +27,7 @@ fn main() {
         Some("run") => Flags::parse(words, &known).map(run),
         Some("pull") => Flags::parse(words, &["store", "platform"]).map(pull),
         Some("images") => Flags::parse(words, &["store"]).map(list),
-        _ => Err("usage: lesson-04 run [FLAGS] IMAGE [PROGRAM …] | pull IMAGE | images".into()),
+        _ => Err(USAGE.into()),
     };
     finish("lesson-04", outcome)
 }
@@ -33,7 +36,7 @@ fn main() {
 fn run(flags: Flags) -> Result<Status> {
     let store = open(&flags)?;
     let image = images::find_or_pull(&store, name(&flags), &options(&flags)?, &tell)?;
-    let layer = WritableLayer::new(&store);
+    let layer = WritableLayer::new(&store)?;
     let overlay = layer.over(&image.layers)?;
     let volume = flags.value("volume").map(Mount::volume).transpose()?;
     let privileges = Privileges::docker()?;

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use namespaces::{Result, step};
+use tempfile::TempDir;
 
 use crate::{Overlay, Store};
 
@@ -23,29 +24,36 @@ impl Overlay {
 
 /// The writable layer of a container that nobody starts a second time: gone when this is.
 #[derive(Debug)]
-pub struct WritableLayer(PathBuf);
+pub struct WritableLayer(TempDir);
 
 impl WritableLayer {
-    /// One for this process, beside the images: on the same file system, where there is room.
-    pub fn new(store: &Store) -> Self {
-        WritableLayer(store.root().join(format!("container-{}", std::process::id())))
+    /// One beside the images: on the same file system, where there is room.
+    pub fn new(store: &Store) -> Result<Self> {
+        step("make folder in", store.root().display(), || {
+            tempfile::Builder::new().prefix("container-").tempdir_in(store.root())
+        })
+        .map(WritableLayer)
     }
 
     /// Its overlay over these layers.
     pub fn over(&self, lower: &[PathBuf]) -> Result<Overlay> {
-        Overlay::in_folder(&self.0, lower.to_vec())
+        Overlay::in_folder(self.folder(), lower.to_vec())
+    }
+
+    /// Its folder, with room for what else belongs to this container.
+    pub fn folder(&self) -> &Path {
+        self.0.path()
     }
 
     /// Where the container may have its root.
     pub fn rootfs(&self) -> PathBuf {
-        self.0.join("rootfs")
+        self.folder().join("rootfs")
     }
 }
 
 impl Drop for WritableLayer {
     fn drop(&mut self) {
         // The overlay's own folder in `work` has no permissions, and not everybody is root.
-        let _ = fs::set_permissions(self.0.join("work/work"), Permissions::from_mode(0o700));
-        let _ = fs::remove_dir_all(&self.0);
+        let _ = fs::set_permissions(self.folder().join("work/work"), Permissions::from_mode(0o700));
     }
 }

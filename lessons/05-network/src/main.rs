@@ -27,7 +27,7 @@ fn main() {
     let known = ["hostname", "volume", "user", "memory", "cpus", "pids", "store", "platform"];
     let outcome = match words.next().as_deref() {
         Some("run") => Flags::parse(words, &known).map(run),
-        _ => Err("usage: lesson-05 run [FLAGS] IMAGE [PROGRAM …]".into()),
+        _ => Err("usage: lesson-05 run [lesson 4's flags] IMAGE [PROGRAM …]".into()),
     };
     finish("lesson-05", outcome)
 }
@@ -55,11 +55,11 @@ fn contain(flags: &Flags, interface: Option<&Interface>) -> Result<Status> {
     let platform = flags.value("platform").map(str::parse).transpose()?;
     let options = PullOptions { platform, credentials: None };
     let image = images::find_or_pull(&store, name, &options, &|_| {})?;
-    let layer = WritableLayer::new(&store);
+    let layer = WritableLayer::new(&store)?;
     let overlay = layer.over(&image.layers)?;
     let hostname = flags.value("hostname").unwrap_or("container");
     let own: Vec<IpAddr> = interface.iter().map(|interface| interface.address.addr().into()).collect();
-    let names = names::Files::write(hostname, &own)?;
+    let names = names::Files::write(layer.folder(), hostname, &own)?;
     let mut mounts = names.mounts().map(|(from, to)| Mount::bind(from, to, false)).to_vec();
     mounts.extend(flags.value("volume").map(Mount::volume).transpose()?);
     let privileges = Privileges::docker()?;

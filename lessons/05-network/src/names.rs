@@ -123,16 +123,15 @@ fn parse(text: &str) -> Resolver {
     found
 }
 
-/// The three texts as files in a folder of their own, which is gone when this is dropped: for a
-/// program without a daemon.
+/// The three texts as files, for a program without a daemon.
 #[derive(Debug)]
 pub struct Files(PathBuf);
 
 impl Files {
-    /// Writes them for a container with these addresses, on a host whose resolv.conf is as it is.
-    pub fn write(name: &str, own: &[IpAddr]) -> Result<Files> {
-        let files = Files(std::env::temp_dir().join(format!("canoa-names-{}", std::process::id())));
-        step("make folder", files.0.display(), || fs::create_dir(&files.0))?;
+    /// Writes them into the container's own folder, for a container with these addresses on a host
+    /// whose resolv.conf is as it is.
+    pub fn write(folder: &Path, name: &str, own: &[IpAddr]) -> Result<Files> {
+        let files = Files(folder.to_owned());
         let host = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
         let texts = [hosts(name, "", own, &[]), hostname(name), resolv_conf(&host, &Resolver::default())];
         for ((from, _), text) in files.mounts().iter().zip(texts) {
@@ -145,12 +144,6 @@ impl Files {
     pub fn mounts(&self) -> [(PathBuf, &'static Path); 3] {
         ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf"]
             .map(|to| (self.0.join(to.trim_start_matches("/etc/")), Path::new(to)))
-    }
-}
-
-impl Drop for Files {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 

@@ -347,6 +347,14 @@ pub fn find<'a>(all: impl Iterator<Item = (&'a str, &'a str)>, wanted: &str) -> 
     }
 }
 
+/// Whether people may name a container so: Docker's rule, `[a-zA-Z0-9][a-zA-Z0-9_.-]+`. It also
+/// keeps names out of paths and out of the way of flags: no slash, no dot or dash at the beginning.
+pub fn is_name(text: &str) -> bool {
+    let first = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let rest = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
+    first && rest && (2..=255).contains(&text.len())
+}
+
 /// A new id: 64 hexadecimal digits from the kernel's random numbers.
 ///
 /// # Errors
@@ -525,6 +533,14 @@ mod tests {
         assert_eq!(records.unreadable().unwrap().len(), 1);
         records.sweep().unwrap();
         assert!(path.exists());
+    }
+
+    #[test]
+    fn names_that_could_lead_somewhere_else_are_refused() {
+        for name in ["", "a", "-x", ".x", "..", "a/b", "../x", "a b", "ñandú", "a\n"] {
+            assert!(!is_name(name), "{name}");
+        }
+        assert!(is_name("web-1.example_2"));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! `create`: from an image and flags to a record.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use images::{Image, Progress, PullOptions, Status as Stage, Store, find_or_pull};
-use lifecycle::record::{Record, State, VERSION, new_id, now};
+use lifecycle::record::{Record, State, VERSION, is_name, new_id, now};
 use rootfs::Mount;
 
 use super::{Config, Tool};
@@ -17,6 +17,9 @@ impl Tool {
         command.env.extend(wanted.env);
         if let Some(folder) = wanted.workdir {
             command.directory = folder.into();
+        }
+        if let Some(name) = wanted.name.as_deref().filter(|name| !is_name(name)) {
+            bail!("no container can be named {name:?}: write two or more of a-z, A-Z, 0-9, _ . -");
         }
         for text in &wanted.volume {
             Mount::volume(text)?;

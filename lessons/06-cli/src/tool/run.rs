@@ -98,7 +98,7 @@ impl Tool {
         let folder = self.records.folder(&record.id);
         let root = Overlay::in_folder(&folder, record.config.layers.clone())?.mount()?;
         let own: Vec<IpAddr> = interfaces.iter().map(|one| one.address.addr().into()).collect();
-        let names = names::Files::write(hostname(record), &own)?;
+        let names = names::Files::write(&folder, hostname(record), &own)?;
         let rootfs = Rootfs::mount(root, folder.join("rootfs"));
         let container = container(record, rootfs, &names, Network::Own(interfaces))?;
         let log = LogWriter::open(&folder.join("log.json"))?;
@@ -119,6 +119,10 @@ impl Tool {
             cgroup.kill()?;
             Process::with_pid(child.pid().as_raw()).and_then(|process| process.signal(libc::SIGKILL))?;
             child.wait()?;
+        }
+        record.state.oom_killed = cgroup.oom_kills()? > 0;
+        if record.state.oom_killed && foreground {
+            eprintln!("lesson-06: out of memory: the kernel killed a process of this container");
         }
         cgroup.remove()?;
         outcome

@@ -1,0 +1,14 @@
+//! The tool through its binary, once as root and once as an ordinary user.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod crash;
+mod lab;
+mod life;
+
+use lab::Test;
+
+fn main() {
+    let tests: Vec<Test> = [crash::TESTS, life::TESTS].concat();
+    lab::main(&tests);
+}
