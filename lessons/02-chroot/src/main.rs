@@ -1,7 +1,7 @@
 //! Lesson 2's program: lesson 1's, with a file system of its own.
 //!
 //! ```text
-//! cargo run -p lesson-02 -- run [--hostname NAME] [--root FOLDER] [--volume FROM:TO[:ro]] [--user WHO] PROGRAM …
+//! cargo run -p lesson-02 -- run [--root FOLDER] [--volume FROM:TO[:ro]] [--user WHO] [lesson 1's flags] PROGRAM [ARGUMENT]…
 //! cargo run -p lesson-02 -- borrow FOLDER                  fill a folder with the host's tools
 //! cargo run -p lesson-02 -- escape chroot|pivot FOLDER     the attack: out of the folder, then `ls /`
 //! ```
@@ -11,6 +11,9 @@ use namespaces::{Command, Isolation, Result, Status, exec, set_hostname};
 use rootfs::{Mount, Privileges, Rootfs, User, borrow, chroot};
 use std::path::Path;
 
+const USAGE: &str = "usage: lesson-02 run [--root FOLDER] [--volume FROM:TO[:ro]] [--user WHO] \
+                     [lesson 1's flags] PROGRAM … | borrow FOLDER | escape chroot|pivot FOLDER";
+
 fn main() {
     let mut words = std::env::args().skip(1);
     let outcome = match words.next().as_deref() {
@@ -18,9 +21,7 @@ fn main() {
         Some("borrow") => Flags::parse(words, &[])
             .map(|flags| borrow::into(Path::new(&flags.rest.concat())).map(|_| Status::Exited(0))),
         Some("escape") => Flags::parse(words, &[]).map(escape),
-        _ => {
-            Err("usage: lesson-02 run [FLAGS] PROGRAM … | borrow FOLDER | escape chroot|pivot FOLDER".into())
-        }
+        _ => Err(USAGE.into()),
     };
     finish("lesson-02", outcome)
 }

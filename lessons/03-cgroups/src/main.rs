@@ -13,12 +13,15 @@ use std::path::Path;
 /// The groups of all lessons' programs are in this one.
 const PARENT: &str = "/canoa-lessons";
 
+const USAGE: &str = "usage: lesson-03 run [--memory SIZE] [--cpus NUMBER] [--pids NUMBER] \
+                     [lesson 2's flags] PROGRAM …";
+
 fn main() {
     let mut words = std::env::args().skip(1);
     let known = ["hostname", "root", "volume", "user", "memory", "cpus", "pids"];
     let outcome = match words.next().as_deref() {
         Some("run") => Flags::parse(words, &known).map(run),
-        _ => Err("usage: lesson-03 run [--memory SIZE] [--cpus NUMBER] [--pids NUMBER] … PROGRAM …".into()),
+        _ => Err(USAGE.into()),
     };
     finish("lesson-03", outcome)
 }
