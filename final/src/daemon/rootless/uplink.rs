@@ -51,10 +51,10 @@ pub const NONE: &str = "containers have no way out: install slirp4netns or passt
 
 /// Ends it.
 pub(super) fn end(exec_root: &Path) {
-    if let Some(process) = running(exec_root) {
-        if let Err(error) = process.signal(libc::SIGTERM) {
-            tracing::warn!("ending the uplink: {error}");
-        }
+    if let Some(process) = running(exec_root)
+        && let Err(error) = process.signal(libc::SIGTERM)
+    {
+        tracing::warn!("ending the uplink: {error}");
     }
     let _ = fs::remove_file(noted(exec_root));
 }
