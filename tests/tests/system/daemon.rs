@@ -218,9 +218,9 @@ fn rebuild(lab: &Lab, program: &PathBuf) {
 fn a_second_daemon_on_the_same_data_root_is_refused(lab: &Lab) {
     lab.with_daemon();
     let mut command = lab.program(&lab.binary);
-    let socket = format!("unix://{}", lab.folder.join("other.sock").display());
+    let socket = format!("unix://{}", lab.folder.join("2.sock").display());
     command.args(["daemon", "-H", &socket, "--data-root"]).arg(lab.data_root());
-    command.arg("--exec-root").arg(lab.folder.join("other-exec"));
+    command.arg("--exec-root").arg(lab.folder.join("2"));
     let ran = lab.finish(&mut command);
     ran.exits(1).complains_about(&format!("{} is in use", lab.data_root().display()));
     lab.canoa(&["ps"]).ok();

@@ -197,6 +197,11 @@ fn network(tool: &Tool) {
     tool.says(&["rm", "-f", "one"]);
     assert_eq!(forwards(), "1\n", "somebody is still there");
     tool.says(&["rm", "-f", "two"]);
+    // The kernel takes a dead namespace's cables away a moment later.
+    let start = std::time::Instant::now();
+    while interfaces() != before.1 && start.elapsed().as_secs() < 5 {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
     assert_eq!((forwards(), interfaces()), before);
     assert_eq!(fs::read_dir("/run").unwrap().count(), 0);
 }
