@@ -22,13 +22,14 @@ mod volumes;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
 use axum::response::IntoResponse;
+use axum::{Json, Router};
 use futures_util::FutureExt;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
+use serde_json::json;
 
 use crate::build_id::build_id;
 use crate::engine::Engine;
@@ -98,6 +99,7 @@ where
             let service = TowerToHyperService::new(router);
             let answer = AssertUnwindSafe(service.call(request.map(Body::new))).catch_unwind().await;
             match answer {
+                Ok(Ok(response)) if response.status() == StatusCode::PAYLOAD_TOO_LARGE => too_large(),
                 Ok(Ok(response)) => response,
                 Ok(Err(impossible)) => match impossible {},
                 Err(_) => ApiError(Error::internal("answering", "the engine has a bug: its log says where"))
@@ -107,6 +109,12 @@ where
         Err(error) => ApiError(error).into_response(),
     };
     with_headers(routed)
+}
+
+/// The framework says this in plain text; clients read every error as JSON.
+fn too_large() -> Response<Body> {
+    let words = json!({ "message": "the request's body is too large: more than 2 MB" });
+    (StatusCode::PAYLOAD_TOO_LARGE, Json(words)).into_response()
 }
 
 fn with_headers(mut response: Response<Body>) -> Response<Body> {
