@@ -29,7 +29,7 @@ const TOOLS: &str = "\
     sh bash cat ls cp mv rm ln mkdir rmdir touch chmod chown stat df du echo printf test [ true \
     false sleep date env id whoami uname hostname pwd head tail wc sort uniq cut tr tee seq yes dd \
     od grep sed awk find xargs basename dirname readlink realpath mktemp ps kill top free nproc \
-    timeout mount umount mknod ip ping ss nc vi less tar gzip sha256sum stty tty";
+    timeout mount umount unshare chroot mknod ip ping ss nc vi less tar gzip sha256sum stty tty";
 
 /// Fills `folder` with a small root file system, and tells what it is made of.
 ///

@@ -6,12 +6,14 @@
 //! 2. [`chroot`]: the oldest way to change the root, and how to escape from it;
 //! 3. [`Rootfs::enter`]: the way in that has no way back, over [`mount_api`], `pivot`, [`inside`],
 //!    `device` and [`mask`];
-//! 4. [`Privileges::drop_to`]: the powers that would lead out again, given up.
+//! 4. [`Privileges::drop_to`]: the powers that would lead out again, given up: [`capabilities`], and
+//!    [`seccomp`] with its [`filter`] and the names of the [`syscalls`].
 
 pub mod borrow;
 pub mod capabilities;
 pub mod chroot;
 mod device;
+pub mod filter;
 pub mod inside;
 pub mod mask;
 mod mount;
@@ -19,6 +21,8 @@ pub mod mount_api;
 mod pivot;
 mod privileges;
 mod rootfs;
+pub mod seccomp;
+pub mod syscalls;
 mod user;
 
 pub use mount::{Mount, Source};

@@ -1,7 +1,8 @@
 //! Lesson 2's program: lesson 1's, with a file system of its own.
 //!
 //! ```text
-//! cargo run -p lesson-02 -- run [--root FOLDER] [--volume FROM:TO[:ro]] [--user WHO] [lesson 1's flags] PROGRAM [ARGUMENT]…
+//! cargo run -p lesson-02 -- run [--root FOLDER] [--volume FROM:TO[:ro]] [--user WHO] [--seccomp none]
+//!     [lesson 1's flags] PROGRAM [ARGUMENT]…
 //! cargo run -p lesson-02 -- borrow FOLDER                  fill a folder with the host's tools
 //! cargo run -p lesson-02 -- escape chroot|pivot FOLDER     the attack: out of the folder, then `ls /`
 //! ```
@@ -17,7 +18,7 @@ const USAGE: &str = "usage: lesson-02 run [--root FOLDER] [--volume FROM:TO[:ro]
 fn main() {
     let mut words = std::env::args().skip(1);
     let outcome = match words.next().as_deref() {
-        Some("run") => Flags::parse(words, &["hostname", "root", "volume", "user"]).map(run),
+        Some("run") => Flags::parse(words, &["hostname", "root", "volume", "user", "seccomp"]).map(run),
         Some("borrow") => Flags::parse(words, &[])
             .map(|flags| borrow::into(Path::new(&flags.rest.concat())).map(|_| Status::Exited(0))),
         Some("escape") => Flags::parse(words, &[]).map(escape),
@@ -40,7 +41,10 @@ fn run(flags: Flags) -> Result<Status> {
     if let Some(volume) = flags.value("volume") {
         rootfs = rootfs.with(Mount::volume(volume)?);
     }
-    let privileges = Privileges::docker()?;
+    let mut privileges = Privileges::docker()?;
+    if flags.value("seccomp") == Some("none") {
+        privileges.seccomp = None;
+    }
     let command = Command::new(flags.rest.clone());
 
     let child = Isolation::container().spawn(|| {

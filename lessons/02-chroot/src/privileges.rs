@@ -1,11 +1,12 @@
 //! Giving up power, in the one order in which it works.
 
 use caps::CapsHashSet;
+use libc::sock_filter;
 use namespaces::{Result, die_with_parent, only_one_id, step};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
-use crate::capabilities;
 use crate::user::User;
+use crate::{capabilities, seccomp};
 
 /// What a program may do.
 #[derive(Debug, Clone)]
@@ -14,15 +15,16 @@ pub struct Privileges {
     pub capabilities: CapsHashSet,
     /// Whether set-uid programs and file capabilities have no effect for it and all it starts.
     pub no_new_privileges: bool,
+    /// Which system calls it may make: a policy's program ([`seccomp::Policy::compile`]).
+    pub seccomp: Option<Vec<sock_filter>>,
 }
 
 impl Privileges {
     /// Docker's default.
     pub fn docker() -> Result<Self> {
-        Ok(Privileges {
-            capabilities: capabilities::by_name(&capabilities::DEFAULT)?,
-            no_new_privileges: false,
-        })
+        let capabilities = capabilities::by_name(&capabilities::DEFAULT)?;
+        let seccomp = seccomp::Policy::docker(&capabilities).compile();
+        Ok(Privileges { capabilities, no_new_privileges: false, seccomp: Some(seccomp) })
     }
 
     /// From here on this process is that user, with these privileges and no others.
@@ -30,6 +32,10 @@ impl Privileges {
     pub fn drop_to(&self, user: &User) -> Result<()> {
         // 1. While we still may: nothing more than this, ever.
         capabilities::limit(&self.capabilities)?;
+        //    A filter, too: it asks for CAP_SYS_ADMIN. (So it must allow what comes from here on.)
+        if let Some(filter) = self.seccomp.as_ref().filter(|_| !self.no_new_privileges) {
+            seccomp::install(filter)?;
+        }
         // 2. Groups before the user: the user may not change them any more. (With one id in the
         //    namespace there are no others, and the kernel refuses to set any.)
         if !only_one_id() {
@@ -44,6 +50,11 @@ impl Privileges {
         capabilities::keep(&self.capabilities)?;
         if self.no_new_privileges {
             step("set no_new_privs", "", nix::sys::prctl::set_no_new_privs)?;
+            // Whoever gains nothing by `execve` may set a filter without any privilege. So it can
+            // wait until here, and refuse even what the steps before have needed.
+            if let Some(filter) = &self.seccomp {
+                seccomp::install(filter)?;
+            }
         }
         // 4. The change of user took this back.
         die_with_parent()
