@@ -114,7 +114,7 @@ async fn info(State(app): State<App>) -> Result {
     let running = containers.iter().filter(|container| container.is_running()).count();
     let v2 = std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
     let rootless = app.engine.settings.netns.is_some();
-    let mut security: Vec<&str> = Vec::new();
+    let mut security = vec!["name=seccomp,profile=builtin"];
     if v2 {
         security.push("name=cgroupns");
     }

@@ -75,9 +75,9 @@ fn check_host(host: &HostConfig) -> Result<()> {
                 | "no-new-privileges:false"
                 | "no-new-privileges=true"
                 | "no-new-privileges=false"
-                // Nothing of these is there to be switched off.
                 | "seccomp=unconfined"
                 | "seccomp:unconfined"
+                // Nothing of these is there to be switched off.
                 | "apparmor=unconfined"
                 | "apparmor:unconfined"
                 | "label=disable"

@@ -69,6 +69,12 @@ pub fn no_new_privileges(host: &HostConfig) -> bool {
     host.security_opt.iter().flatten().any(|option| words.contains(&option.as_str()))
 }
 
+/// Whether system calls are filtered; `--security-opt seccomp=unconfined` switches it off.
+pub fn filtered(host: &HostConfig) -> bool {
+    let words = ["seccomp=unconfined", "seccomp:unconfined"];
+    !host.security_opt.iter().flatten().any(|option| words.contains(&option.as_str()))
+}
+
 /// The limits of each process (`--ulimit`).
 pub fn rlimits(host: &HostConfig) -> Result<Vec<PosixRlimit>, OciSpecError> {
     let mut all = Vec::new();

@@ -18,7 +18,7 @@ use super::Engine;
 use super::config::Config;
 use super::error::{Error, Result};
 use super::files::hostname;
-use super::privileges::{capabilities, no_new_privileges, rlimits};
+use super::privileges::{capabilities, filtered, no_new_privileges, rlimits};
 use super::resources::resources;
 use crate::bundle::Extra;
 
@@ -45,6 +45,7 @@ pub fn build(engine: &Engine, folder: &Path, record: &Record<Config>) -> Result<
         log: log.then(|| folder.join("log.json")),
         open_stdin: stdin,
         stdin_once: stdin && config.body.stdin_once == Some(true),
+        seccomp: filtered(&host),
         init: host.init == Some(true),
         socket: engine.socket(&record.id),
         exit: folder.join("exit.json"),

@@ -12,7 +12,7 @@ use nix::sys::resource::Resource;
 use oci_spec::runtime::{
     LinuxDeviceType, LinuxNamespaceType, LinuxResources, Mount, PosixRlimitType, Process, Spec,
 };
-use rootfs::{Privileges, Rootfs, capabilities};
+use rootfs::{Privileges, Rootfs, capabilities, seccomp};
 
 use crate::bundle::{Exec, Extra};
 
@@ -38,14 +38,14 @@ pub(super) fn container(spec: &Spec, extra: &Extra, root: OwnedFd, place: &Path)
         limits: linux.resources().as_ref().map(limits).transpose()?.unwrap_or_default(),
         rootfs,
         network: if own_network { Network::Own(extra.interfaces.clone()) } else { Network::Host },
-        program: program(process, &extra.user, extra.open_stdin)?,
+        program: program(process, &extra.user, extra.open_stdin, extra.seccomp)?,
         init: extra.init,
     })
 }
 
 /// The program of an exec.
 pub(super) fn exec(exec: &Exec) -> Result<Program> {
-    program(&exec.process, &exec.user, exec.open_stdin)
+    program(&exec.process, &exec.user, exec.open_stdin, exec.seccomp)
 }
 
 /// The control group of a container, by its bundle.
@@ -55,7 +55,7 @@ pub(super) fn cgroup(bundle: &Path) -> Result<(String, String)> {
     split_cgroup(spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_deref()))
 }
 
-fn program(process: &Process, user: &str, open_stdin: bool) -> Result<Program> {
+fn program(process: &Process, user: &str, open_stdin: bool, filtered: bool) -> Result<Program> {
     let stdio = match process.terminal().unwrap_or(false) {
         false => Stdio::Pipes { input: open_stdin },
         true => Stdio::Terminal {
@@ -80,6 +80,7 @@ fn program(process: &Process, user: &str, open_stdin: bool) -> Result<Program> {
         .flatten()
         .map(|limit| Ok((resource(limit.typ())?, limit.soft(), limit.hard())))
         .collect::<Result<_>>()?;
+    let capabilities = capabilities::by_name(&allowed)?;
     Ok(Program {
         command: Command {
             args: process.args().clone().unwrap_or_default(),
@@ -88,7 +89,8 @@ fn program(process: &Process, user: &str, open_stdin: bool) -> Result<Program> {
         },
         user: user.to_owned(),
         privileges: Privileges {
-            capabilities: capabilities::by_name(&allowed)?,
+            seccomp: filtered.then(|| seccomp::Policy::docker(&capabilities).compile()),
+            capabilities,
             no_new_privileges: process.no_new_privileges().unwrap_or(false),
         },
         resource_limits,

@@ -201,7 +201,7 @@ fn run(program: &[sock_filter], call: Call) -> u32 {
     let word = |offset: u32| match offset {
         0 => call.number,
         4 => call.architecture,
-        16..64 if offset % 8 == 0 => call.arguments[(offset as usize - 16) / 8] as u32,
+        16..64 if offset.is_multiple_of(8) => call.arguments[(offset as usize - 16) / 8] as u32,
         16..64 if offset % 8 == 4 => (call.arguments[(offset as usize - 16) / 8] >> 32) as u32,
         _ => panic!("load from {offset}"),
     };

@@ -13,6 +13,7 @@ pub const CASES: &[Case] = &[
     case!(an_exec_has_the_containers_capabilities),
     case!(what_proc_shows_of_the_host_is_masked),
     case!(a_container_sees_only_its_own_processes),
+    case!(a_container_makes_no_user_namespace_in_which_it_would_have_all_capabilities),
     case!(the_engine_s_own_program_can_not_be_written_from_a_container).needs(&[Need::Canoa]),
 ];
 
@@ -85,4 +86,15 @@ fn the_engine_s_own_program_can_not_be_written_from_a_container(lab: &Lab) {
     lab.canoa(&["run", "-d", "--init", "--name", "box", "base", "sleep", "1000"]).ok();
     let seen = nix::sys::statvfs::statvfs(format!("/proc/{}/exe", lab.pid("box")).as_str()).unwrap();
     assert!(seen.flags().contains(nix::sys::statvfs::FsFlags::ST_RDONLY), "{seen:?}");
+}
+
+/// Capabilities don't stop it, and in there the container would have them all: the filter of system
+/// calls does. Docker answers the same.
+fn a_container_makes_no_user_namespace_in_which_it_would_have_all_capabilities(lab: &Lab) {
+    let refused = lab.canoa(&["run", "--rm", "base", "unshare", "-U", "true"]).exits(1);
+    refused.complains_about("Operation not permitted");
+    lab.runs("box", &["sleep", "1000"]);
+    lab.canoa(&["exec", "box", "unshare", "-U", "true"]).exits(1);
+    let status = lab.canoa(&["exec", "box", "grep", "Seccomp:", "/proc/self/status"]).ok();
+    assert_eq!(status.lines(), ["Seccomp:\t2"], "2 is SECCOMP_MODE_FILTER");
 }
