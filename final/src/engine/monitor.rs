@@ -53,6 +53,9 @@ impl Monitor {
         let mut command = Command::new(program.path());
         command.arg0("canoa").arg("monitor").args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::null());
+        // With --init a copy of the monitor is PID 1 inside, and shows /proc/1/environ to everybody in
+        // there: nothing of the person's who started the daemon.
+        command.env_clear();
 
         // Descriptors 3, 4, … in the monitor. First they are all moved above that range, so that
         // putting one in its place can't overwrite another that is still to come.
@@ -67,12 +70,16 @@ impl Monitor {
             places.push(above(netns.as_raw_fd(), lowest).map_err(failed)?);
         }
         let sources: Vec<RawFd> = places.iter().map(AsRawFd::as_raw_fd).collect();
-        // SAFETY: between fork and exec only setsid and dup2 are called, both async-signal-safe,
+        // SAFETY: between fork and exec only setsid, close_range and dup2 are called, bare system calls,
         // and nothing is allocated: other threads may have held the allocator's lock at the fork.
         unsafe {
             command.pre_exec(move || {
                 // A session of its own: Ctrl-C at the daemon's terminal is not for containers.
                 if libc::setsid() < 0 {
+                    return Err(io::Error::last_os_error());
+                }
+                // Whatever the daemon itself has inherited is not for containers (dup2 clears the mark).
+                if libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) < 0 {
                     return Err(io::Error::last_os_error());
                 }
                 for (place, source) in sources.iter().enumerate() {
@@ -169,6 +176,7 @@ pub async fn resize(socket: &Path, rows: u16, columns: u16) -> Result<()> {
 pub fn root(socket: &Path) -> Result<OwnedFd> {
     let failed = |error: io::Error| Error::internal("asking for the container's file system", error);
     let mut stream = StdStream::connect(socket).map_err(failed)?;
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(5))).map_err(failed)?;
     io::Write::write_all(&mut stream, &json_line(&Request::Root {})?).map_err(failed)?;
     let mut answer = [0u8; 256];
     let mut space = cmsg_space!([RawFd; 1]);

@@ -174,8 +174,9 @@ impl Networks {
         let bridges: Vec<Bridge> = self.all().into_iter().filter_map(|network| network.bridge).collect();
         in_netns(settings, || {
             for bridge in &bridges {
-                nat::remove(TABLE, bridge)?;
+                // The bridge first: it looks whether it is really ours, and not another engine's.
                 bridge.remove()?;
+                nat::remove(TABLE, bridge)?;
             }
             before.as_ref().map_or(Ok(()), forwarding::restore)
         })?;

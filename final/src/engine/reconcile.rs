@@ -12,8 +12,9 @@ use super::Engine;
 use super::containers::Container;
 use super::error::{Result, blocking};
 use super::monitor::Monitor;
-use super::start::{after_cleaning, ended, follow, unwatched_exit};
+use super::start::{after_cleaning, ended, follow, save_started, unwatched_exit};
 use super::stop;
+use crate::bundle::Event;
 
 /// Takes up every container that still runs, notes the end of those that don't, and frees what the
 /// dead have left behind.
@@ -27,6 +28,8 @@ pub async fn reconcile(engine: &Arc<Engine>) -> Result<()> {
                     over.push(container);
                 }
             }
+            // The last engine died between the start and writing it down.
+            _ if found_running(engine, &container).await => {}
             _ => {
                 // Created with --rm and never started, or ended while nobody was there to remove it.
                 if container.with(|record| record.config.auto_remove()) && state.status != Status::Created {
@@ -60,6 +63,20 @@ pub async fn reconcile(engine: &Arc<Engine>) -> Result<()> {
         after_cleaning(engine, &container).await;
     }
     Ok(())
+}
+
+/// Asks whether a monitor lives of which the record knows nothing, and takes its container up.
+async fn found_running(engine: &Arc<Engine>, container: &Arc<Container>) -> bool {
+    let Ok(mut monitor) = Monitor::connect(&engine.socket(&container.id)).await else { return false };
+    // It answers as soon as its program runs; and ends, with its socket, if that never does.
+    let Some(Event::Started { pid, start_time }) = monitor.next().await else { return false };
+    let process = Process { pid, start_time };
+    container.tell(|life| (life.running, life.cleaning) = (true, true));
+    if let Err(error) = save_started(engine, container, process).await {
+        tracing::warn!("container {}: {error}", container.id);
+    }
+    tokio::spawn(follow(engine.clone(), container.clone(), process, monitor));
+    true
 }
 
 /// Watches a container that was running when the last engine ended; `false` if it doesn't any more.

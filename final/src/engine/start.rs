@@ -46,8 +46,12 @@ pub async fn start(engine: &Arc<Engine>, container: &Arc<Container>) -> Result<(
             let saved = save_started(&engine, &container, process).await;
             drop(gate);
             engine.events.container("start", &container);
+            if let Err(error) = saved {
+                // It runs, and that is the answer. An engine that comes back asks the monitor.
+                tracing::warn!("container {}: {error}", container.id);
+            }
             tokio::spawn(follow(engine, container, process, monitor));
-            saved
+            Ok(())
         }
         Err(failure) => {
             drop(gate);
@@ -156,7 +160,7 @@ async fn failed(engine: &Arc<Engine>, container: &Arc<Container>, failure: Failu
     Error { kind, message }
 }
 
-async fn save_started(engine: &Arc<Engine>, container: &Arc<Container>, process: Process) -> Result<()> {
+pub async fn save_started(engine: &Arc<Engine>, container: &Arc<Container>, process: Process) -> Result<()> {
     change(engine, container, move |state| {
         state.status = Status::Running;
         state.process = Some(process);

@@ -1,7 +1,7 @@
 //! One container, from its bundle to its end.
 
 use std::fs;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
@@ -9,6 +9,7 @@ use images::Overlay;
 use lifecycle::log::LogWriter;
 use lifecycle::{Client, Streams};
 use namespaces::{Error, Process, Result, step};
+use nix::sys::socket::{MsgFlags, recv};
 use oci_spec::runtime::Spec;
 use serde::de::DeserializeOwned;
 
@@ -33,6 +34,12 @@ pub(super) fn run(bundle: &Path, engine: UnixStream, options: Options) -> Result
         None => None,
     };
     let listener = listen(&extra.socket)?;
+    // From here on an engine that comes back finds us. One that died before it could know of us: then
+    // nobody would ever ask for this container.
+    if let Err(error) = still_there(&engine) {
+        let _ = fs::remove_file(&extra.socket);
+        return Err(error);
+    }
 
     let outcome = container.start().and_then(|running| {
         let process = Process::with_pid(running.child.pid().as_raw())?;
@@ -50,8 +57,12 @@ pub(super) fn run(bundle: &Path, engine: UnixStream, options: Options) -> Result
 
         let oom_killed = running.cgroup.oom_kills().unwrap_or(0) > 0;
         let exited = Exited { code: status.code(), oom_killed, finished_at: lifecycle::record::now() };
-        keep(&extra.exit, &exited)?;
+        // A full disk must not keep the news from who is listening.
+        let kept = keep(&extra.exit, &exited);
         control.tell_all(&Event::Exited(exited));
+        if let Err(error) = kept {
+            eprintln!("canoa monitor: {error}");
+        }
         // Now that everybody knows, the rest.
         drop(streams);
         running.cgroup.remove()
@@ -67,6 +78,16 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
 
 fn copy(descriptor: &OwnedFd) -> Result<OwnedFd> {
     step("copy descriptor", "", || descriptor.as_fd().try_clone_to_owned())
+}
+
+/// Whether the engine that started us still lives.
+fn still_there(engine: &UnixStream) -> Result<()> {
+    let mut byte = [0];
+    let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+    match recv(engine.as_raw_fd(), &mut byte, flags) {
+        Ok(0) => Err(Error::new("start", "", "the engine has died meanwhile")),
+        _ => Ok(()),
+    }
 }
 
 /// The exit as a file, for an engine that isn't there at the moment.

@@ -28,8 +28,11 @@ pub(crate) enum Message {
     Failed(Error),
 }
 
-/// A packet is cut to this size; only names and paths go through.
-const PACKET: usize = 16 * 1024;
+/// No packet is larger: at the most six fields, in characters of up to four bytes.
+const PACKET: usize = 6 * 4 * LONGEST + 6;
+
+/// A field is cut to so many characters.
+const LONGEST: usize = 1024;
 
 /// Makes the pair: (the parent's end, the child's end).
 pub(crate) fn pair() -> nix::Result<(OwnedFd, OwnedFd)> {
@@ -61,7 +64,8 @@ pub(crate) fn receive(socket: &OwnedFd) -> io::Result<Option<Message>> {
 }
 
 impl Message {
-    /// Fields separated by NUL: no name, path or number has one.
+    /// Fields separated by NUL; one in a field itself is shown as `?`, and a long field is cut, so that
+    /// whatever a step is done on arrives as a message.
     fn encode(&self) -> Vec<u8> {
         let fields: Vec<String> = match self {
             Message::Go => vec!["go".into()],
@@ -79,9 +83,8 @@ impl Message {
                 vec!["failed".into(), step.clone(), on.clone(), errno.to_string(), hint.clone()]
             }
         };
-        let mut packet = fields.join("\0").into_bytes();
-        packet.truncate(PACKET);
-        packet
+        let field = |field: &String| -> String { field.replace('\0', "?").chars().take(LONGEST).collect() };
+        fields.iter().map(field).collect::<Vec<_>>().join("\0").into_bytes()
     }
 
     fn decode(packet: &[u8]) -> Option<Message> {
@@ -122,6 +125,10 @@ mod tests {
         });
         send(child.as_raw_fd(), &sent).unwrap();
         assert_eq!(receive(&parent).unwrap(), Some(sent));
+        let on = format!("a\0b{}", "ñ".repeat(100_000));
+        send(child.as_raw_fd(), &Message::Failed(Error::new("exec", on, "too long"))).unwrap();
+        let Some(Message::Failed(error)) = receive(&parent).unwrap() else { panic!("no error") };
+        assert!(error.on.starts_with("a?bñ") && error.on.len() < 4096, "{error}");
         drop(child);
         assert_eq!(receive(&parent).unwrap(), None);
     }

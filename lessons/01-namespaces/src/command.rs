@@ -27,7 +27,10 @@ impl Command {
     pub fn new<S: Into<String>>(args: impl IntoIterator<Item = S>) -> Self {
         Command {
             args: args.into_iter().map(Into::into).collect(),
-            env: std::env::vars().map(|(name, value)| format!("{name}={value}")).collect(),
+            // What isn't text is left out.
+            env: std::env::vars_os()
+                .filter_map(|(name, value)| Some(format!("{}={}", name.to_str()?, value.to_str()?)))
+                .collect(),
             directory: PathBuf::from("/"),
         }
     }
@@ -55,7 +58,8 @@ pub fn exec(command: &Command) -> Result<Infallible> {
     step("restore signals", "", restore_signals)?;
     step("unblock signals", "", || SigSet::all().thread_unblock())?;
     umask(Mode::from_bits_truncate(0o022));
-    step("close descriptors", "from 3", close_from_3)?;
+    //    (Marked, not closed at once: the socket to the parent has to live until execve has worked.)
+    step("close descriptors", "from 3", || close_range(3, libc::CLOSE_RANGE_CLOEXEC))?;
 
     // 3. Now.
     let mut last = not_found(command);
@@ -115,11 +119,11 @@ fn restore_signals() -> nix::Result<()> {
     Ok(())
 }
 
-/// Marks every descriptor but 0, 1 and 2 to be closed by execve. (Not closed at once: the socket
-/// to the parent has to live until execve has worked.)
-fn close_from_3() -> nix::Result<()> {
-    // SAFETY: no pointers; marking descriptors changes nothing for code that still uses them.
-    let result =
-        unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+/// Does to every descriptor from this one on what the flags say; without any it closes them:
+/// [close_range(2)](https://man7.org/linux/man-pages/man2/close_range.2.html).
+pub(crate) fn close_range(first: libc::c_uint, flags: libc::c_uint) -> nix::Result<()> {
+    // SAFETY: no pointers. Whoever closes (and doesn't only mark) knows that no code of this process
+    // uses these descriptors any more.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, flags) };
     Errno::result(result).map(drop)
 }

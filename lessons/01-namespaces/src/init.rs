@@ -12,13 +12,17 @@
 //! Source: [pid_namespaces(7)](https://man7.org/linux/man-pages/man7/pid_namespaces.7.html).
 
 use std::convert::Infallible;
+use std::os::fd::AsRawFd;
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::sys::signal::SigSet;
+use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, setpgid};
 
-use crate::step::{Result, parent_socket, step};
+use crate::command::close_range;
+use crate::step::{Result, step};
 
 /// Becomes an init: `run` goes on in a child, and this process forwards signals to it and reaps.
 ///
@@ -38,10 +42,10 @@ pub fn init(run: impl FnOnce() -> Result<Infallible>) -> Result<Infallible> {
             run()
         }
         ForkResult::Parent { child } => {
-            // 3. Our copy of the socket would keep the parent waiting for "exec has succeeded".
-            if let Some(socket) = parent_socket() {
-                let _ = nix::unistd::close(socket);
-            }
+            // 3. Let go of everything: our copy of the socket would keep the parent waiting for "exec
+            //    has succeeded", our copy of a pipe its reader waiting for the end. And what we hold
+            //    of the host could be had at /proc/1/fd by whoever is root in here.
+            let _ = let_go();
             // 4. Signals, one after the other, until the child has ended.
             let code = loop {
                 match wait_for(&every_signal) {
@@ -59,6 +63,21 @@ pub fn init(run: impl FnOnce() -> Result<Infallible>) -> Result<Infallible> {
             unsafe { libc::_exit(code) }
         }
     }
+}
+
+/// Closes every descriptor, and has /dev/null for 0, 1 and 2.
+fn let_go() -> Result<()> {
+    step("close descriptors", "from 3", || close_range(3, 0))?;
+    let null = step("open", "/dev/null", || {
+        nix::fcntl::open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())
+    })?;
+    for target in 0..=2 {
+        step("connect descriptor", target, || {
+            // SAFETY: nobody in this process uses what was at 0, 1 or 2 any more.
+            Errno::result(unsafe { libc::dup2(null.as_raw_fd(), target) })
+        })?;
+    }
+    Ok(())
 }
 
 /// The next signal that waits in the queue. (By number: `nix` has no names for the real-time ones.)

@@ -11,7 +11,7 @@ use crate::channel::{self, Message};
 use crate::child::PausedChild;
 use crate::clone3::{Cloned, clone3, single_threaded};
 use crate::idmap::IdMaps;
-use crate::process::die_with_parent;
+use crate::process::{die_with_parent, hide};
 use crate::step::{self, Result, step};
 
 /// Which namespaces a process gets for itself; the rest it shares with its parent.
@@ -117,6 +117,9 @@ fn child(parent: &OwnedFd, steps_wanted: bool, run: impl FnOnce() -> Result<Infa
     // … and if the parent had died before that call, this says so.
     let Ok(Some(Message::Go)) = channel::receive(parent) else { return };
     step::tell_parent(parent.as_raw_fd(), steps_wanted);
+    // The maps are written (which a process that isn't dumpable can't have), and soon there may be
+    // others around us who are no friends.
+    let _ = hide();
     let Err(error) = run();
     let _ = channel::send(parent.as_raw_fd(), &Message::Failed(error));
 }

@@ -37,6 +37,6 @@ pub use idmap::{IdMap, IdMaps, in_user_namespace, only_one_id};
 pub use init::init;
 pub use isolation::Isolation;
 pub use nix::sched::CloneFlags;
-pub use process::{Process, die_with_parent, pid_of};
+pub use process::{Process, die_with_parent, hide, pid_of};
 pub use rootless::become_root;
 pub use step::{Errno, Error, Result, step};

@@ -124,6 +124,15 @@ pub fn die_with_parent() -> Result<()> {
     step("die with parent", "", || nix::sys::prctl::set_pdeathsig(Signal::SIGKILL))
 }
 
+/// From now on, and until it becomes another program, this process's `/proc/PID/fd`, `exe`, `mem` and
+/// the like are closed to everybody without `CAP_SYS_PTRACE`.
+///
+/// A child that enters a container is for a moment among its processes, with descriptors of the host
+/// still open. Root in there could reach the host through them (CVE-2016-9962, CVE-2024-21626).
+pub fn hide() -> Result<()> {
+    step("hide process", "", || nix::sys::prctl::set_dumpable(false))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -125,11 +125,6 @@ pub(crate) fn tell_parent(socket: RawFd, steps: bool) {
     PARENT.set(Some((socket, steps)));
 }
 
-/// The socket to the parent, in a child.
-pub(crate) fn parent_socket() -> Option<RawFd> {
-    PARENT.get().map(|(socket, _)| socket)
-}
-
 /// Whether anybody listens to steps. In the parent: is there a subscriber for them?
 pub(crate) fn wanted() -> bool {
     tracing::enabled!(target: "step", tracing::Level::DEBUG)

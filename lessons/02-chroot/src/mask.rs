@@ -38,7 +38,7 @@ pub(crate) fn mask(root: &OwnedFd, paths: &[PathBuf]) -> Result<()> {
     for path in paths {
         let Some(target) = open_if_there(root, path)? else { continue };
         let stat = step("look at", path.display(), || fstat(&target))?;
-        let cover = if SFlag::from_bits_truncate(stat.st_mode).contains(SFlag::S_IFDIR) {
+        let cover = if stat.st_mode & libc::S_IFMT == libc::S_IFDIR {
             step("make mount", "empty tmpfs", empty_folder)?
         } else {
             dev_null(root)?

@@ -159,6 +159,11 @@ pub(crate) struct Made {
 }
 
 impl Made {
+    /// Whether it is a file system of the container's own, at this place.
+    pub(crate) fn is_new_at(&self, place: &str) -> bool {
+        self.plain && self.target == Path::new(place)
+    }
+
     /// Hangs it up inside the root.
     pub(crate) fn attach(&self, root: impl AsFd) -> Result<()> {
         let plain = self.plain;

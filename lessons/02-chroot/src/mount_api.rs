@@ -111,7 +111,10 @@ pub fn move_mount(mount: &OwnedFd, target: &OwnedFd) -> nix::Result<()> {
 /// Adds attributes to a mount, and to all below it if `recursive`; what it had it keeps:
 /// [mount_setattr(2)](https://man7.org/linux/man-pages/man2/mount_setattr.2.html).
 pub fn set_attributes(mount: &OwnedFd, attributes: Attributes, recursive: bool) -> nix::Result<()> {
-    let wanted = libc::mount_attr { attr_set: attributes, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    // How access times are kept is one choice of several: to make it, the old one has to go.
+    let chooses_atime = attributes & libc::MOUNT_ATTR__ATIME != 0;
+    let attr_clr = if chooses_atime { libc::MOUNT_ATTR__ATIME } else { 0 };
+    let wanted = libc::mount_attr { attr_set: attributes, attr_clr, propagation: 0, userns_fd: 0 };
     let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
     // SAFETY: the structure lives until the call is over, and its size is given.
     let result = unsafe {

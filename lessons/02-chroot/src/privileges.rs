@@ -2,7 +2,7 @@
 
 use caps::CapsHashSet;
 use libc::sock_filter;
-use namespaces::{Result, die_with_parent, only_one_id, step};
+use namespaces::{Result, die_with_parent, hide, only_one_id, step};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
 use crate::user::User;
@@ -56,7 +56,8 @@ impl Privileges {
                 seccomp::install(filter)?;
             }
         }
-        // 4. The change of user took this back.
+        // 4. The change of user took these back.
+        hide()?;
         die_with_parent()
     }
     // ANCHOR_END: drop

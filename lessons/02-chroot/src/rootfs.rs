@@ -102,8 +102,11 @@ impl Rootfs {
         let root = step("open", "/", open_root)?;
         for mount in &made {
             mount.attach(&root)?;
+            // At once: a volume may come to lie over it, and that is a folder of the host.
+            if mount.is_new_at("/dev") {
+                device::fill(&root, &devices)?;
+            }
         }
-        device::fill(&root, &devices)?;
         // 5. Cover what /proc and /sys would give away.
         mask::make_read_only(&root, &self.read_only_paths)?;
         mask::mask(&root, &self.masked)?;

@@ -79,7 +79,7 @@ fn lines(file: &str) -> impl Iterator<Item = Vec<&str>> {
 }
 
 fn id(text: &str) -> std::result::Result<u32, String> {
-    // The last two numbers mean "no id" to the kernel.
+    // Docker's limit; to the kernel only the very last number means "no id".
     match text.parse::<u32>() {
         Ok(id) if id <= i32::MAX as u32 => Ok(id),
         _ => Err(format!("{text} is no user or group id")),

@@ -3,8 +3,9 @@
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
-use namespaces::{Error, Result, step};
+use namespaces::{Error, Result, in_user_namespace, step};
 use nix::sched::{CloneFlags, unshare};
+use nix::unistd::geteuid;
 
 use crate::layout::Layout;
 use crate::limits::Limits;
@@ -55,7 +56,10 @@ impl Cgroup {
         };
         match made {
             Ok(inner) => Ok(Cgroup { inner }),
-            Err(error) if !limits.wanted() && not_allowed(&error) => Ok(Cgroup { inner: Inner::None }),
+            // Not for root: without a group there would be no rules for devices, and root can make some.
+            Err(error) if !limits.wanted() && not_allowed(&error) && !can_make_devices() => {
+                Ok(Cgroup { inner: Inner::None })
+            }
             Err(error) if not_allowed(&error) => Err(error.hint(
                 "limits need a cgroup, and this user may make none: run as root, or have one delegated \
                  (`cargo taller doctor` tells how)",
@@ -171,6 +175,10 @@ pub fn remove_parent(parent: &str) -> Result<()> {
 /// Source: [cgroup_namespaces(7)](https://man7.org/linux/man-pages/man7/cgroup_namespaces.7.html).
 pub fn own_namespace() -> Result<()> {
     step("make cgroup namespace", "", || unshare(CloneFlags::CLONE_NEWCGROUP))
+}
+
+fn can_make_devices() -> bool {
+    geteuid().is_root() && !in_user_namespace()
 }
 
 fn not_allowed(error: &Error) -> bool {

@@ -132,12 +132,13 @@ impl Groups {
 
     /// Frozen first: while we go through the list, nobody can fork away from it.
     pub(crate) fn kill(&self) -> Result<()> {
-        let frozen = self.freeze(true).is_ok();
+        let _ = self.freeze(true);
         for pid in self.processes()? {
             let _ =
                 nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
         }
-        if frozen { self.freeze(false) } else { Ok(()) }
+        // Also when not all had stopped in time: a frozen process doesn't die.
+        if self.folders.contains_key("freezer") { self.freeze(false) } else { Ok(()) }
     }
 
     pub(crate) fn remove(&self) -> Result<()> {

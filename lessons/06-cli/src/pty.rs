@@ -50,16 +50,20 @@ pub(crate) fn open() -> Result<(File, File)> {
     })?;
     let path = PathBuf::from(format!("/dev/pts/{number}"));
     let slave = step("open", path.display(), || open_terminal(&path))?;
-    // 3. Programs that look for "the console" find it.
-    step("mount on", "/dev/console", || {
-        let console =
-            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open("/dev/console")?;
-        let copy = open_tree(None, &path, false)?;
-        move_mount(&copy, &console.into()).map_err(std::io::Error::from)
-    })?;
     Ok((master, slave))
 }
 // ANCHOR_END: open
+
+/// Programs that look for "the console" find this terminal: the container's first process's. (Those of
+/// an exec come and go, and would leave a dead one behind.)
+pub(crate) fn be_console(slave: &File) -> Result<()> {
+    step("mount on", "/dev/console", || {
+        let console =
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open("/dev/console")?;
+        let copy = open_tree(Some(slave.as_fd()), Path::new(""), false)?;
+        move_mount(&copy, &console.into()).map_err(std::io::Error::from)
+    })
+}
 
 /// NOCTTY: to open a terminal must not make it ours by accident.
 fn open_terminal(path: &Path) -> std::io::Result<File> {

@@ -96,7 +96,7 @@ impl Container {
                 }
                 self.rootfs.enter()?; // lesson 2
                 make_working_directory(&self.program.command.directory)?;
-                self.program.run(&inner, self.init)
+                self.program.run(&inner, true, self.init)
             })
             .and_then(|paused| {
                 self.connect(paused.pid().as_raw())?; // lesson 5
@@ -134,7 +134,7 @@ pub fn start_in(container: Process, cgroup: (&str, &str), program: &Program) -> 
     let child = Isolation::none().born_in(cgroup.birthplace()).spawn(|| {
         cgroup.enter()?;
         namespaces.enter()?;
-        program.run(&inner, false)
+        program.run(&inner, false, false)
     })?;
     let child = child.release()?;
     drop(inner);
@@ -144,14 +144,20 @@ pub fn start_in(container: Process, cgroup: (&str, &str), program: &Program) -> 
 
 impl Program {
     /// In the child, inside the container: the last steps before it becomes the program.
-    fn run(&self, stdio: &Inner, with_init: bool) -> Result<Infallible> {
+    fn run(&self, stdio: &Inner, first: bool, with_init: bool) -> Result<Infallible> {
         let user = User::look_up(&self.user)?;
-        stdio.install(user.uid)?;
+        stdio.install(user.uid, first)?;
         for (resource, soft, hard) in &self.resource_limits {
             step("set resource limit", format!("{resource:?}"), || setrlimit(*resource, *soft, *hard))?;
         }
+        // As root first: a working directory that is closed to the user is still where they begin.
+        // (`exec` says so if there is none.)
+        let entered = nix::unistd::chdir(&self.command.directory).is_ok();
         self.privileges.drop_to(&user)?;
         let mut command = self.command.clone();
+        if entered {
+            command.directory = ".".into();
+        }
         if !command.env.iter().any(|variable| variable.starts_with("HOME=")) {
             command.env.push(format!("HOME={}", user.home));
         }

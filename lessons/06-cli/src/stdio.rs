@@ -95,7 +95,7 @@ fn not_blocking(file: File) -> Result<File> {
 impl Inner {
     /// Puts it in place of 0, 1 and 2. In the child, inside the container, while it still is root:
     /// the program's user becomes the owner, so that `/dev/stdout` can be opened by name.
-    pub(crate) fn install(&self, uid: u32) -> Result<()> {
+    pub(crate) fn install(&self, uid: u32, first: bool) -> Result<()> {
         let owner = Some(nix::unistd::Uid::from_raw(uid));
         let place = |file: &dyn AsFd, target: i32| -> Result<()> {
             // Not an error: in a user namespace with one id there are no other owners.
@@ -113,6 +113,9 @@ impl Inner {
             Inner::Terminal { size, socket } => {
                 step("make session", "", setsid)?;
                 let (master, slave) = pty::open()?;
+                if first {
+                    pty::be_console(&slave)?;
+                }
                 if let Some(size) = size {
                     pty::resize(&master, *size)?;
                 }

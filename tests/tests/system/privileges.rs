@@ -14,7 +14,9 @@ pub const CASES: &[Case] = &[
     case!(what_proc_shows_of_the_host_is_masked),
     case!(a_container_sees_only_its_own_processes),
     case!(a_container_makes_no_user_namespace_in_which_it_would_have_all_capabilities),
-    case!(the_engine_s_own_program_can_not_be_written_from_a_container).needs(&[Need::Canoa]),
+    case!(an_init_holds_nothing_of_the_host).needs(&[Need::Canoa, Need::Root]),
+    case!(a_volume_on_dev_gets_no_devices_of_ours),
+    case!(the_engine_s_own_program_can_not_be_written_from_a_container).needs(&[Need::Canoa, Need::Root]),
 ];
 
 /// CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, SETPCAP, NET_BIND_SERVICE, NET_RAW,
@@ -97,4 +99,24 @@ fn a_container_makes_no_user_namespace_in_which_it_would_have_all_capabilities(l
     lab.canoa(&["exec", "box", "unshare", "-U", "true"]).exits(1);
     let status = lab.canoa(&["exec", "box", "grep", "Seccomp:", "/proc/self/status"]).ok();
     assert_eq!(status.lines(), ["Seccomp:\t2"], "2 is SECCOMP_MODE_FILTER");
+}
+
+/// PID 1 is a copy of the monitor then, which has the log open, and sockets, and control groups.
+fn an_init_holds_nothing_of_the_host(lab: &Lab) {
+    lab.canoa(&["run", "-d", "--init", "--name", "box", "base", "sleep", "1000"]).ok();
+    let pid = lab.pid("box");
+    let open = |fd: std::io::Result<std::fs::DirEntry>| std::fs::read_link(fd.unwrap().path()).unwrap();
+    let held: Vec<_> = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().map(open).collect();
+    assert_eq!(held, ["/dev/null"; 3].map(std::path::PathBuf::from));
+    assert_eq!(std::fs::read(format!("/proc/{pid}/environ")).unwrap(), b"", "the daemon's environment");
+    // Nor does it keep a pipe open whose end somebody waits for.
+    lab.canoa(&["run", "--rm", "-i", "--init", "base", "cat"]).ok();
+}
+
+fn a_volume_on_dev_gets_no_devices_of_ours(lab: &Lab) {
+    let folder = lab.folder.join("devices");
+    std::fs::create_dir(&folder).unwrap();
+    let volume = format!("{}:/dev", folder.display());
+    lab.canoa(&["run", "--rm", "-v", &volume, "base", "true"]);
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
 }

@@ -13,6 +13,7 @@ pub const CASES: &[Case] = &[
     case!(a_container_that_was_left_is_there_and_starts_again).in_both_forms(),
     case!(a_shell_on_a_terminal_is_told_the_windows_size),
     case!(ctrl_d_ends_the_shell),
+    case!(an_exec_has_a_terminal_as_often_as_one_wants),
     case!(ctrl_c_reaches_the_program_on_the_terminal),
     case!(the_terminal_is_as_before_when_the_shell_has_ended),
     case!(input_reaches_a_container_without_a_terminal),
@@ -143,4 +144,13 @@ fn the_first_command_starts_the_daemon(lab: &Lab) {
     let mut command = lab.program(&lab.binary);
     command.args(["system", "stop"]);
     lab.finish(&mut command).ok();
+}
+
+fn an_exec_has_a_terminal_as_often_as_one_wants(lab: &Lab) {
+    lab.runs("box", &["sleep", "1000"]);
+    for _ in 0..3 {
+        let mut program = Terminal::start(lab.command(&["exec", "-it", "box", "tty"]));
+        program.sees("/dev/pts/");
+        assert_eq!(program.ends(), 0);
+    }
 }
