@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::net::IpAddr;
 use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
 use std::process::{Command as Spawn, Stdio as SpawnStdio};
 
 use ::network::{Interface, names};
@@ -33,6 +34,8 @@ impl Tool {
     pub fn start_detached(&self, id: &str) -> Result<i32> {
         self.become_root()?;
         let mut monitor = Spawn::new("/proc/self/exe");
+        // What `ps` shows.
+        monitor.arg0("lesson-06");
         monitor.arg("--root").arg(&self.root).args(["monitor", id]);
         monitor.stdin(SpawnStdio::null()).stdout(SpawnStdio::piped());
         let mut monitor = monitor.spawn().context("starting the monitor")?;

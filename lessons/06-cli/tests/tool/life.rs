@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::Stdio;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use namespaces::Process;
 use nix::pty::{Winsize, openpty};
@@ -14,6 +16,7 @@ pub const TESTS: &[Test] = &[
     ("a_container_is_made_started_started_again_and_removed", BOTH, life),
     ("one_more_program_runs_in_the_same_namespaces", BOTH, exec),
     ("logs_follow_until_the_end_and_keep_both_streams_apart", BOTH, logs),
+    ("all_that_was_said_arrives_and_is_in_the_log", BOTH, all),
     ("stop_asks_first_and_tells_the_program_s_own_code", BOTH, stop),
     ("a_signal_for_the_tool_is_for_the_program", BOTH, forwarded),
     ("exit_codes_are_docker_s", BOTH, codes),
@@ -88,6 +91,14 @@ fn logs(tool: &Tool) {
     assert_eq!((said.stdout, said.stderr), (b"one\nthree\n".to_vec(), b"two\n".to_vec()));
 }
 
+fn all(tool: &Tool) {
+    // It ends at once, with more on the way than a pipe holds.
+    let words = ["run", "--name", "boat", "base", "sh", "-c", "seq 1 30000"];
+    let said: String = (1..=30000).map(|number| format!("{number}\n")).collect();
+    assert!(tool.says(&words) == said.trim(), "something is missing");
+    assert!(tool.says(&["logs", "boat"]) == said.trim(), "something is missing in the log");
+}
+
 fn stop(tool: &Tool) {
     let script = "trap 'exit 5' TERM; echo ready; while :; do sleep 0.05; done";
     tool.says(&["run", "-d", "--name", "boat", "base", "sh", "-c", script]);
@@ -107,6 +118,12 @@ fn forwarded(tool: &Tool) {
     let mut ready = [0; 6];
     output.read_exact(&mut ready).unwrap();
     assert!(Process::with_pid(running.id() as i32).unwrap().signal(libc::SIGINT).unwrap());
+    let start = Instant::now();
+    while running.try_wait().unwrap().is_none() && start.elapsed() < Duration::from_secs(5) {
+        sleep(Duration::from_millis(10));
+    }
+    // If the signal was lost, so that the test ends: the container ends with the tool.
+    running.kill().unwrap();
     let mut rest = String::new();
     output.read_to_string(&mut rest).unwrap();
     assert_eq!((rest.as_str(), running.wait().unwrap().code()), ("bye\n", Some(6)));
