@@ -22,6 +22,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::api::{self, App, End};
+use crate::engine::monitor::SOCKET_NAME;
 use crate::engine::reconcile::{reconcile, take_down};
 use crate::engine::{Engine, Settings};
 use crate::paths;
@@ -75,8 +76,8 @@ fn run(args: Args, ready: &mut Option<Ready>) -> Result<()> {
     }
     let data_root = std::path::absolute(args.data_root.unwrap_or_else(paths::data_root))?;
     let exec_root = std::path::absolute(args.exec_root.unwrap_or_else(paths::exec_root))?;
-    // The longest name of a socket in there is a container's: ID.sock. (unix(7): 108 bytes with NUL.)
-    if exec_root.as_os_str().len() + "/.sock".len() + 64 > 107 {
+    // The longest name of a socket in there is a container's. (unix(7): 108 bytes with the NUL.)
+    if exec_root.as_os_str().len() + "/.sock".len() + SOCKET_NAME > 107 {
         bail!(
             "exec root {}: the path is too long for sockets in it; name a shorter one",
             exec_root.display()

@@ -30,10 +30,14 @@ pub struct Monitor {
 /// The sending half of such a connection.
 pub type Requests = OwnedWriteHalf;
 
+/// So many digits of a container's id are the name of its monitor's socket.
+pub const SOCKET_NAME: usize = 32;
+
 impl Engine {
-    /// Where the monitor of a container listens.
+    /// Where the monitor of a container listens: half of the id is name enough, and the path of a
+    /// socket has only 107 bytes.
     pub fn socket(&self, id: &str) -> PathBuf {
-        self.settings.exec_root.join(format!("{id}.sock"))
+        self.settings.exec_root.join(format!("{}.sock", &id[..id.len().min(SOCKET_NAME)]))
     }
 }
 

@@ -11,7 +11,7 @@ use namespaces::Process;
 use super::Engine;
 use super::containers::Container;
 use super::error::{Result, blocking};
-use super::monitor::Monitor;
+use super::monitor::{Monitor, SOCKET_NAME};
 use super::start::{after_cleaning, ended, follow, save_started, unwatched_exit};
 use super::stop;
 use crate::bundle::Event;
@@ -52,7 +52,7 @@ pub async fn reconcile(engine: &Arc<Engine>) -> Result<()> {
         for entry in fs::read_dir(&sweeping.settings.exec_root).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let id = name.to_str().and_then(|name| name.strip_suffix(".sock"));
-            if id.is_some_and(|id| id.len() == 64 && !living.contains(id)) {
+            if id.is_some_and(|id| id.len() == SOCKET_NAME && !living.iter().any(|one| one.starts_with(id))) {
                 let _ = fs::remove_file(entry.path());
             }
         }
