@@ -13,7 +13,7 @@ use rootfs::{Mount, Privileges, Rootfs, User, borrow, chroot};
 use std::path::Path;
 
 const USAGE: &str = "usage: lesson-02 run [--root FOLDER] [--volume FROM:TO[:ro]] [--user WHO] \
-                     [lesson 1's flags] PROGRAM … | borrow FOLDER | escape chroot|pivot FOLDER";
+                     [--seccomp none] [lesson 1's flags] PROGRAM … | borrow FOLDER | escape chroot|pivot FOLDER";
 
 fn main() {
     let mut words = std::env::args().skip(1);
