@@ -77,6 +77,7 @@ fn check_host(host: &HostConfig) -> Result<()> {
                 | "no-new-privileges=false"
                 | "seccomp=unconfined"
                 | "seccomp:unconfined"
+                | "seccomp=builtin"
                 // Nothing of these is there to be switched off.
                 | "apparmor=unconfined"
                 | "apparmor:unconfined"

@@ -18,6 +18,7 @@ pub const CASES: &[Case] = &[
     case!(docker_lists_execs_logs_stops_and_removes).needs(DOCKER),
     case!(docker_pulls_and_removes_images).needs(DOCKER),
     case!(docker_handles_volumes_and_networks).needs(DOCKER),
+    case!(docker_chooses_whether_system_calls_are_filtered).needs(DOCKER),
     case!(docker_is_told_of_errors_in_its_own_words).needs(DOCKER),
     case!(docker_and_canoa_see_the_same).needs(DOCKER),
 ];
@@ -94,6 +95,24 @@ fn docker_handles_volumes_and_networks(lab: &Lab) {
     docker(lab, &["network", "inspect", "bridge"]).ok().mentions("Subnet");
     docker(lab, &["version"]).ok().mentions("Server");
     docker(lab, &["info"]).ok().mentions("Containers: 0");
+}
+
+fn docker_chooses_whether_system_calls_are_filtered(lab: &Lab) {
+    // 2 is SECCOMP_MODE_FILTER. A filter with no_new_privs is put on in another place.
+    for (option, expected) in [
+        ("seccomp=builtin", "Seccomp:\t2"),
+        ("no-new-privileges", "Seccomp:\t2"),
+        ("seccomp=unconfined", "Seccomp:\t0"),
+    ] {
+        let words = ["run", "--rm", "--security-opt", option, "base", "grep", "^Seccomp:", "/proc/1/status"];
+        docker(lab, &words).ok().says(expected);
+    }
+    // Some calls go with a capability.
+    let attempt = ["base", "unshare", "--mount", "echo", "unshared"];
+    assert_ne!(docker(lab, &[&["run", "--rm"], &attempt[..]].concat()).code, 0);
+    let admin = ["run", "--rm", "--cap-add", "SYS_ADMIN"];
+    docker(lab, &[&admin[..], &attempt[..]].concat()).ok().says("unshared");
+    docker(lab, &["info", "--format", "{{.SecurityOptions}}"]).ok().mentions("name=seccomp,profile=builtin");
 }
 
 fn docker_is_told_of_errors_in_its_own_words(lab: &Lab) {
