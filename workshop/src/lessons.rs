@@ -1,5 +1,7 @@
 //! The six lessons: where each one is, and how to run it.
 
+use std::path::{Path, PathBuf};
+
 use crate::language::Language;
 
 /// A lesson.
@@ -44,35 +46,19 @@ pub const LESSONS: [Lesson; 6] = [
 ];
 
 impl Lesson {
+    /// Its sources.
+    pub fn source(&self, home: &Path) -> PathBuf {
+        home.join("lessons").join(self.folder).join("src")
+    }
+
     /// Its title.
     pub fn title(&self, language: Language) -> &'static str {
         language.pick(self.english, self.spanish)
     }
 }
 
-/// The list that `status` shows.
-pub fn list(language: Language) -> String {
-    let mut text = String::new();
-    for lesson in &LESSONS {
-        let Lesson { number, folder, see, .. } = lesson;
-        let code = language.pick("en", "es");
-        text.push_str(&format!(
-            "{number}  {title}\n   {code_word}  lessons/{folder}/src\n   {read}  book/{code}/src/{folder}.md\n   \
-             {run}  cargo run -p lesson-0{number} -- {see}\n   {test}  cargo test -p lesson-0{number}\n\n",
-            title = lesson.title(language),
-            code_word = language.pick("code", "código"),
-            read = language.pick("read", "leer  "),
-            run = language.pick("run ", "correr"),
-            test = language.pick("test", "probar"),
-        ));
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     #[test]
@@ -86,12 +72,5 @@ mod tests {
                 assert!(home.join(format!("book/{code}/src/{}.md", lesson.folder)).is_file());
             }
         }
-    }
-
-    #[test]
-    fn the_list_names_all_six_in_the_language_asked_for() {
-        assert_eq!(list(Language::Spanish).matches("cargo test -p lesson-0").count(), 6);
-        assert!(list(Language::Spanish).contains("3  Límites\n   código  lessons/03-cgroups/src\n"));
-        assert!(list(Language::English).contains("3  Limits\n   code  lessons/03-cgroups/src\n"));
     }
 }

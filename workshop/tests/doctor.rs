@@ -78,13 +78,13 @@ fn the_doctor_names_every_lesson_in_both_languages() {
 fn without_words_it_says_what_to_do_next() {
     let english = text(&workshop(&[]));
     let spanish = text(&workshop(&["--lang", "es"]));
-    assert!(english.contains("What to do next") && english.contains("cargo workshop doctor"), "{english}");
-    assert!(spanish.contains("Qué sigue") && spanish.contains("cargo taller doctor"), "{spanish}");
+    assert!(english.contains("Next:") && english.contains("cargo workshop doctor"), "{english}");
+    assert!(spanish.contains("Sigue:") && spanish.contains("cargo taller doctor"), "{spanish}");
 }
 
 #[test]
 fn help_is_in_the_language_asked_for() {
-    assert!(text(&workshop(&["--lang", "es", "--help"])).contains("Lista las lecciones"));
+    assert!(text(&workshop(&["--lang", "es", "--help"])).contains("Enumera las lecciones"));
     assert!(text(&workshop(&["--help"])).contains("List the lessons"));
 }
 

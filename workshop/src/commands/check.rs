@@ -1,0 +1,191 @@
+//! `check`: runs the tests of a lesson or an exercise, and shows one thing: what is next.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::desk::{Desk, Standing};
+use crate::exercise::{Course, Exercise};
+use crate::judge::{Judge, Judged, Verdict, Verdicts};
+use crate::language::Language;
+use crate::screen;
+
+/// What to check.
+#[derive(Debug, Clone)]
+pub enum What {
+    /// The lesson that was started last.
+    Current,
+    /// This lesson.
+    Lesson(u8),
+    /// This exercise.
+    Exercise(String),
+}
+
+impl std::str::FromStr for What {
+    type Err = String;
+
+    /// `3`, `ex-03-2`; any other text is an exercise that isn't there, said later.
+    fn from_str(text: &str) -> std::result::Result<What, String> {
+        Ok(text.parse().map_or_else(|_| What::Exercise(text.to_owned()), What::Lesson))
+    }
+}
+
+/// Runs them; the screen, and success if all of it is green.
+pub fn check(home: &Path, language: Language, what: &What, sudo: bool) -> Result<(String, ExitCode)> {
+    let (mut desk, only) = match what {
+        What::Current => (Desk::current(home, language)?, None),
+        What::Lesson(number) => (Desk::open(home, language, *number)?, None),
+        What::Exercise(id) => {
+            let (desk, exercise) = Desk::of_exercise(home, language, id)?;
+            (desk, Some(exercise))
+        }
+    };
+    let names = only.as_ref().map_or(vec![], |exercise| exercise.tests.clone());
+    let package = format!("lesson-{:02}", desk.lesson.number);
+    let judge = Judge { home, package, sudo, target: None };
+    let verdicts = match judge.judge(&names)? {
+        Judged::NotCompiled(words) => return Ok((not_compiled(language, &words), ExitCode::FAILURE)),
+        Judged::Ran(verdicts) => verdicts,
+    };
+    let exercises = only.map_or_else(|| desk.course.exercises.clone(), |exercise| vec![exercise]);
+    let mut text = String::new();
+    let mut next = None;
+    for exercise in &exercises {
+        let outcome = Outcome::of(exercise, &verdicts);
+        if let Ok(place) = desk.place(exercise)? {
+            let answered = !matches!(desk.standing(exercise)?, Standing::NotBegun | Standing::Given);
+            if answered {
+                desk.progress.judged(&exercise.id, place.lines(), matches!(outcome, Outcome::Green));
+            }
+        }
+        let _ = writeln!(text, "{} {}  {}", outcome.mark(), exercise.id, exercise.title.of(language));
+        if next.is_none() && !matches!(outcome, Outcome::Green) {
+            next = Some((exercise, outcome));
+        }
+    }
+    desk.progress.write(home)?;
+    text.push('\n');
+    let whole = next.is_none() && names.is_empty();
+    match next {
+        Some((exercise, outcome)) => {
+            text += &outcome.explain(&desk, exercise)?;
+            return Ok((text, ExitCode::FAILURE));
+        }
+        None if whole => {
+            // Tests that belong to no exercise: the lesson isn't green while one of them is red.
+            if let Some((name, Verdict::Red(words))) =
+                verdicts.iter().find(|(_, verdict)| matches!(verdict, Verdict::Red(_)))
+            {
+                let _ = writeln!(text, "{} {name}\n\n{}", screen::red("✗"), indent(words));
+                return Ok((text, ExitCode::FAILURE));
+            }
+            text += &gained(&desk);
+        }
+        None => {}
+    }
+    Ok((text, ExitCode::SUCCESS))
+}
+
+/// How an exercise's own tests ended.
+enum Outcome<'a> {
+    Green,
+    /// The first that failed, and its words.
+    Red(&'a str, &'a str),
+    /// They can't be run here.
+    Ignored(&'a str, &'a str),
+    /// No such test has run: the exercise, or the tree, isn't what `lesson.toml` thinks.
+    Absent(&'a str),
+}
+
+impl<'a> Outcome<'a> {
+    fn of(exercise: &'a Exercise, verdicts: &'a Verdicts) -> Outcome<'a> {
+        let mut outcome = Outcome::Green;
+        for name in &exercise.tests {
+            match verdicts.get(name) {
+                Some(Verdict::Green) => {}
+                Some(Verdict::Red(words)) => return Outcome::Red(name, words),
+                Some(Verdict::Ignored(reason)) => outcome = Outcome::Ignored(name, reason),
+                None => outcome = Outcome::Absent(name),
+            }
+        }
+        outcome
+    }
+
+    fn mark(&self) -> String {
+        match self {
+            Outcome::Green => screen::green("✓"),
+            Outcome::Red(..) | Outcome::Absent(_) => screen::red("✗"),
+            Outcome::Ignored(..) => screen::dim("–"),
+        }
+    }
+
+    /// One red test: what it says, where to write, where to read.
+    fn explain(&self, desk: &Desk, exercise: &Exercise) -> Result<String> {
+        let language = desk.language;
+        let (name, words) = match self {
+            Outcome::Green => return Ok(String::new()),
+            Outcome::Red(name, words) => (name, (*words).to_owned()),
+            Outcome::Ignored(name, reason) => (
+                name,
+                match language {
+                    Language::English => format!(
+                        "It can't be run here: {reason}. What this machine lacks: cargo workshop doctor"
+                    ),
+                    Language::Spanish => format!(
+                        "No puede correr aquí: {reason}. Qué le falta a esta máquina: cargo taller doctor"
+                    ),
+                },
+            ),
+            Outcome::Absent(name) => (
+                name,
+                language
+                    .pick(
+                        "No test of this name has run. Was it renamed?",
+                        "No corrió ninguna prueba con este nombre. ¿Cambió de nombre?",
+                    )
+                    .to_owned(),
+            ),
+        };
+        let place = desk.must_place(exercise)?.shown(&desk.home);
+        let man = exercise.man.join(", ");
+        let (write, read, hint) = match language {
+            Language::English => ("Write", "Read ", format!("Stuck  cargo workshop hint {}", exercise.id)),
+            Language::Spanish => {
+                ("Escribe en", "Lee       ", format!("Una pista:  cargo taller hint {}", exercise.id))
+            }
+        };
+        Ok(format!("{}\n{}\n\n{write}  {place}\n{read}  {man}\n{hint}\n", screen::bold(name), indent(&words)))
+    }
+}
+
+fn indent(words: &str) -> String {
+    words.lines().map(|line| format!("  {line}\n")).collect::<String>().trim_end().to_owned()
+}
+
+fn not_compiled(language: Language, words: &str) -> String {
+    let title = language
+        .pick("It doesn't compile yet. The compiler says:", "Todavía no compila. El compilador dice:");
+    format!("{}\n\n{words}\n", screen::red(title))
+}
+
+/// What a green lesson gives.
+fn gained(desk: &Desk) -> String {
+    let Course { gain, see, .. } = &desk.course;
+    let next = desk.lesson.number + 1;
+    let more = next <= 6;
+    let gain = gain.of(desk.language);
+    match desk.language {
+        Language::English => format!(
+            "{} {gain}\nSee it:  {see}\n{}",
+            screen::green("The lesson is green."),
+            if more { format!("Next:    cargo workshop start {next}\n") } else { String::new() }
+        ),
+        Language::Spanish => format!(
+            "{} {gain}\nMíralo:  {see}\n{}",
+            screen::green("La lección está en verde."),
+            if more { format!("Sigue:   cargo taller start {next}\n") } else { String::new() }
+        ),
+    }
+}

@@ -1,0 +1,92 @@
+//! `lessons/NN/lesson.toml`: the exercises of a lesson, and what `canoa` gains by it.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+
+use crate::language::Language;
+use crate::lessons::Lesson;
+
+/// A text in both languages.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Words {
+    en: String,
+    es: String,
+}
+
+impl Words {
+    /// The one of this language.
+    pub fn of(&self, language: Language) -> &str {
+        language.pick(&self.en, &self.es).trim()
+    }
+}
+
+/// The whole file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Course {
+    /// What `canoa` does with the learner's code once all is green.
+    pub gain: Words,
+    /// The command that shows it.
+    pub see: String,
+    /// In the order in which they are done.
+    #[serde(rename = "exercise")]
+    pub exercises: Vec<Exercise>,
+}
+
+/// One exercise.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exercise {
+    /// `ex-03-2`: it never changes, whatever happens to names and files around it.
+    pub id: String,
+    /// What is to be written, in a few words.
+    pub title: Words,
+    /// How long it takes, roughly.
+    pub minutes: u32,
+    /// The tests that judge it, as cargo prints them.
+    pub tests: Vec<String>,
+    /// Other tests of the lesson that stand on it, and fail with it.
+    #[serde(default)]
+    pub breaks: Vec<String>,
+    /// What only the answer uses, as expressions: the blank mentions it, or the compiler would.
+    #[serde(default)]
+    pub uses: String,
+    /// What to read: `clone(2)`.
+    pub man: Vec<String>,
+    /// The reference's text, as the first digits of its SHA-256: by it, it is found in git's history.
+    pub reference: String,
+    /// Three, from a nudge to nearly the answer.
+    #[serde(rename = "hint")]
+    pub hints: Vec<Words>,
+}
+
+impl Course {
+    /// Reads a lesson's file. Lessons without one have no exercises.
+    pub fn read(home: &Path, lesson: &Lesson) -> Result<Option<Course>> {
+        let path = home.join("lessons").join(lesson.folder).join("lesson.toml");
+        let text = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            other => other.with_context(|| format!("reading {}", path.display()))?,
+        };
+        let course: Course = toml::from_str(&text).with_context(|| format!("reading {}", path.display()))?;
+        let prefix = format!("ex-{:02}-", lesson.number);
+        for exercise in &course.exercises {
+            ensure!(
+                exercise.id.starts_with(&prefix),
+                "{}: {} is no id of this lesson",
+                path.display(),
+                exercise.id
+            );
+        }
+        Ok(Some(course))
+    }
+
+    /// The exercise with this id.
+    pub fn exercise(&self, id: &str) -> Option<&Exercise> {
+        self.exercises.iter().find(|exercise| exercise.id == id)
+    }
+}

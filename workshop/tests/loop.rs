@@ -1,0 +1,333 @@
+//! The learner's loop, in a small repository of the test's own: one lesson, two exercises.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+const LIB: &str = r#"//! Two sums.
+
+/// Adds.
+pub fn add(a: u32, b: u32) -> u32 {
+    // ANCHOR: ex-01-1
+    // 1. Add them,
+    //    whatever they are.
+    a.wrapping_add(b)
+    // ANCHOR_END: ex-01-1
+}
+
+/// Doubles.
+pub fn double(a: u32) -> u32 {
+    // ANCHOR: ex-01-2
+    // 1. Add it to itself.
+    add(a, a)
+    // ANCHOR_END: ex-01-2
+}
+"#;
+
+const TESTS: &str = r#"
+#[test]
+fn a_sum_is_a_sum() {
+    assert_eq!(lesson_01::add(2, 3), 5, "two and three");
+}
+
+#[test]
+fn a_double_is_twice() {
+    assert_eq!(lesson_01::double(4), 8, "twice four");
+}
+"#;
+
+const COURSE: &str = r#"
+gain = { en = "canoa adds with your code.", es = "canoa suma con tu código." }
+see = "canoa add"
+
+[[exercise]]
+id = "ex-01-1"
+title = { en = "Add", es = "Sumar" }
+minutes = 5
+tests = ["a_sum_is_a_sum"]
+breaks = ["a_double_is_twice"]
+uses = "a, b"
+man = ["add(1)"]
+reference = "84458da9d4bb"
+hint = [{ en = "one", es = "uno" }, { en = "two", es = "dos" }, { en = "three", es = "tres" }]
+
+[[exercise]]
+id = "ex-01-2"
+title = { en = "Double", es = "Doblar" }
+minutes = 5
+tests = ["a_double_is_twice"]
+uses = "a"
+man = ["double(1)"]
+reference = "23eb727bcb4b"
+hint = [{ en = "one", es = "uno" }, { en = "two", es = "dos" }, { en = "three", es = "tres" }]
+"#;
+
+/// A repository with one lesson.
+struct Fork {
+    folder: TempDir,
+}
+
+impl Fork {
+    fn new() -> Fork {
+        let fork = Fork { folder: TempDir::new().unwrap() };
+        let lesson = "[package]\nname = \"lesson-01\"\nversion = \"0.1.0\"\nedition = \"2024\"\n";
+        fork.write("Cargo.toml", "[workspace]\nresolver = \"3\"\nmembers = [\"lessons/01-namespaces\"]\n");
+        fork.write(".gitignore", "/target\n/.taller\n");
+        fork.write("lessons/01-namespaces/Cargo.toml", lesson);
+        fork.write("lessons/01-namespaces/src/lib.rs", LIB);
+        fork.write("lessons/01-namespaces/tests/sums.rs", TESTS);
+        fork.write("lessons/01-namespaces/lesson.toml", COURSE);
+        fork.git(&["init", "--quiet"]);
+        fork.commit();
+        fork
+    }
+
+    fn git(&self, words: &[&str]) {
+        let identity = ["-c", "user.name=t", "-c", "user.email=t@localhost"];
+        let output =
+            Command::new("git").args(identity).args(words).current_dir(self.folder.path()).output().unwrap();
+        assert!(output.status.success(), "git {words:?}: {output:?}");
+    }
+
+    fn commit(&self) {
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--message", "as it is"]);
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_workshop"));
+        command.args(words).env("CARGO_MANIFEST_DIR", self.path("workshop")).env("LC_ALL", "C");
+        command.env_remove("CARGO_TARGET_DIR").current_dir(self.folder.path());
+        command
+    }
+
+    fn run(&self, words: &[&str]) -> Output {
+        self.command(words).stdin(std::process::Stdio::null()).output().unwrap()
+    }
+
+    /// What a command that succeeds says.
+    fn says(&self, words: &[&str]) -> String {
+        let output = self.run(words);
+        assert!(output.status.success(), "{words:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What one that doesn't says.
+    fn fails(&self, words: &[&str]) -> String {
+        let output = self.run(words);
+        assert!(!output.status.success(), "{words:?}: {output:?}");
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    }
+
+    fn lib(&self) -> String {
+        self.read("lessons/01-namespaces/src/lib.rs")
+    }
+
+    /// The learner types.
+    fn answer(&self, from: &str, to: &str) {
+        let text = self.lib();
+        assert!(text.contains(from), "{text}");
+        self.write("lessons/01-namespaces/src/lib.rs", &text.replace(from, to));
+    }
+}
+
+const BLANK_ADD: &str = "    let _ = (a, b);\n    todo!(\"ex-01-1: Add\")\n";
+
+#[test]
+fn a_lesson_is_played_from_blank_to_green() {
+    let fork = Fork::new();
+    let start = fork.says(&["start", "1"]);
+    assert!(start.contains("Blank exercises: 2. Red tests, as they should be: 2."), "{start}");
+    assert!(start.contains("lessons/01-namespaces/src/lib.rs:6"), "{start}");
+    assert!(
+        fork.lib().contains(&format!("    // 1. Add them,\n    //    whatever they are.\n{BLANK_ADD}")),
+        "{}",
+        fork.lib()
+    );
+
+    let red = fork.fails(&["check"]);
+    assert!(
+        red.contains("✗ ex-01-1") && red.contains("ex-01-1: Add") && red.contains("a_sum_is_a_sum"),
+        "{red}"
+    );
+    assert!(!red.contains("\na_double_is_twice"), "one thing at a time: {red}");
+
+    fork.answer(BLANK_ADD, "    a - b\n");
+    let wrong = fork.fails(&["check", "ex-01-1"]);
+    assert!(wrong.contains("overflow") || wrong.contains("two and three"), "{wrong}");
+
+    fork.answer("    a - b\n", "    a + b\n");
+    let next = fork.fails(&["check"]);
+    assert!(next.contains("✓ ex-01-1") && next.contains("✗ ex-01-2") && next.contains("lib.rs:15"), "{next}");
+    assert!(fork.says(&[]).contains("1/2"), "{}", fork.says(&[]));
+
+    fork.answer("    let _ = &a;\n    todo!(\"ex-01-2: Double\")\n", "    2 * a\n");
+    let green = fork.says(&["check"]);
+    assert!(green.contains("canoa adds with your code") && green.contains("canoa add"), "{green}");
+    assert!(fork.says(&[]).contains("2/2"), "{}", fork.says(&[]));
+}
+
+#[test]
+fn code_that_does_not_compile_gets_the_compiler_s_words() {
+    let fork = Fork::new();
+    fork.says(&["start", "1"]);
+    fork.answer(BLANK_ADD, "    a plus b\n");
+    let said = fork.fails(&["check"]);
+    assert!(said.contains("doesn't compile") && said.contains("a plus b"), "{said}");
+}
+
+#[test]
+fn hints_come_one_by_one_and_the_last_names_the_answer() {
+    let fork = Fork::new();
+    fork.says(&["start", "1"]);
+    let first = fork.says(&["hint"]);
+    assert!(first.contains("1/3  one") && !first.contains("two"), "{first}");
+    fork.says(&["hint", "ex-01-1"]);
+    let last = fork.says(&["hint"]);
+    assert!(last.contains("3/3  three") && last.contains("solve ex-01-1"), "{last}");
+    assert!(fork.says(&["--lang", "es", "hint"]).contains("3/3  tres"));
+}
+
+#[test]
+fn an_answer_that_a_command_replaces_is_kept_and_comes_back() {
+    let fork = Fork::new();
+    fork.says(&["start", "1"]);
+    fork.answer(BLANK_ADD, "    b + a // mine\n");
+    let answered = fork.lib();
+
+    let started = fork.says(&["start", "1"]);
+    assert!(started.contains("Blank exercises: 1."), "the answered one is left alone: {started}");
+    fork.fails(&["reset", "ex-01-1"]);
+    assert_eq!(fork.lib(), answered, "without a terminal the answer to the question is no");
+
+    let solved = fork.says(&["solve", "ex-01-1"]);
+    assert!(solved.contains("resume ex-01-1"), "{solved}");
+    assert!(fork.lib().contains("a.wrapping_add(b)"));
+    fork.says(&["resume", "ex-01-1"]);
+    assert_eq!(fork.lib(), answered);
+
+    fork.says(&["reset", "ex-01-1", "--yes"]);
+    assert!(fork.lib().contains(BLANK_ADD));
+    fork.says(&["resume", "ex-01-1"]);
+    assert_eq!(fork.lib(), answered);
+}
+
+#[test]
+fn all_solved_again_is_the_reference_to_the_byte() {
+    let fork = Fork::new();
+    fork.says(&["start", "1"]);
+    fork.says(&["solve", "ex-01-1"]);
+    fork.says(&["solve", "ex-01-2"]);
+    assert_eq!(fork.lib(), LIB);
+}
+
+#[test]
+fn the_reference_is_found_in_git_when_the_learner_has_committed_over_it() {
+    let fork = Fork::new();
+    fork.says(&["start", "1"]);
+    fork.answer(BLANK_ADD, "    b + a\n");
+    fork.commit();
+    // A fresh clone has no .taller.
+    fs::remove_dir_all(fork.path(".taller")).unwrap();
+    assert!(fork.says(&["diff", "ex-01-1"]).contains("+    a.wrapping_add(b)"));
+    fork.says(&["solve", "ex-01-1"]);
+    assert!(fork.lib().contains("a.wrapping_add(b)"));
+}
+
+#[test]
+fn save_makes_room_for_a_merge_and_resume_goes_on() {
+    let fork = Fork::new();
+    fork.says(&["start", "1"]);
+    fork.answer(BLANK_ADD, "    b + a\n");
+    let mine = fork.lib();
+    fork.says(&["save"]);
+    assert_eq!(fork.lib(), LIB);
+    // What comes from upstream is around the regions, and in another file.
+    fork.answer("//! Two sums.\n", "//! Two sums, and more.\n");
+    fork.write("lessons/01-namespaces/src/sums.rs", &fork.lib());
+    fork.write("lessons/01-namespaces/src/lib.rs", "mod sums;\npub use sums::*;\n");
+    fork.says(&["resume"]);
+    assert_eq!(
+        fork.read("lessons/01-namespaces/src/sums.rs"),
+        mine.replace("Two sums.", "Two sums, and more.")
+    );
+    assert!(fork.fails(&["resume"]).contains("nothing was saved"));
+}
+
+#[test]
+fn a_region_that_is_not_whole_is_named_and_nothing_is_touched() {
+    let fork = Fork::new();
+    for (from, to, said) in [
+        ("    // ANCHOR: ex-01-2\n", "", "one of its two anchors is gone"),
+        ("ex-01-2", "ex-01-9", "its anchors are gone"),
+        ("    add(a, a)\n", "<<<<<<< HEAD\n    add(a, a)\n=======\n>>>>>>> theirs\n", "conflict"),
+    ] {
+        fork.answer(from, to);
+        let broken = fork.lib();
+        for words in
+            [&["start", "1", "--yes"][..], &["solve", "ex-01-2"], &["reset", "ex-01-2", "--yes"], &["save"]]
+        {
+            let refused = fork.fails(words);
+            assert!(refused.contains("ex-01-2") && refused.contains(said), "{words:?}: {refused}");
+            assert_eq!(fork.lib(), broken, "{words:?}");
+        }
+        fork.write("lessons/01-namespaces/src/lib.rs", LIB);
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_leaves_the_old_file_whole() {
+    let fork = Fork::new();
+    fork.says(&["start", "1"]);
+    fork.answer(BLANK_ADD, "    b + a\n");
+    let before = fork.lib();
+    // A limit on the size of files is a full disk that needs no root.
+    let command = fork.command(&["solve", "ex-01-1"]);
+    let mut limited = Command::new("sh");
+    limited
+        .args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\""])
+        .arg(command.get_program())
+        .args(command.get_args());
+    limited
+        .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .current_dir(fork.folder.path());
+    let output = limited.output().unwrap();
+    assert!(!output.status.success(), "{output:?}");
+    assert_eq!(fork.lib(), before);
+    let drafts = |folder: &Path| {
+        fs::read_dir(folder)
+            .unwrap()
+            .flatten()
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with(".taller-draft"))
+            .count()
+    };
+    assert_eq!(drafts(&fork.path("lessons/01-namespaces/src")), 0);
+}
+
+#[test]
+fn who_asks_for_what_is_not_there_is_told_what_is() {
+    let fork = Fork::new();
+    assert!(fork.fails(&["start", "7"]).contains("1 to 6"));
+    assert!(fork.fails(&["start", "2"]).contains("no exercises yet"));
+    for id in ["ex-01-9", "ex-", "ex-\u{e9}1-1", "", "no"] {
+        let said = fork.fails(&["hint", id]);
+        assert!(said.contains("there is no exercise") || said.contains("there is no lesson"), "{id}: {said}");
+    }
+    assert!(fork.fails(&["hint"]).contains("no exercise is open"));
+}
