@@ -1,9 +1,11 @@
 //! The learner's loop, in a small repository of the test's own: one lesson, two exercises.
 #![allow(clippy::unwrap_used)]
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -118,7 +120,7 @@ impl Fork {
     }
 
     fn run(&self, words: &[&str]) -> Output {
-        self.command(words).stdin(std::process::Stdio::null()).output().unwrap()
+        self.command(words).stdin(Stdio::null()).output().unwrap()
     }
 
     /// What a command that succeeds says.
@@ -318,6 +320,45 @@ fn a_disk_that_is_full_leaves_the_old_file_whole() {
             .count()
     };
     assert_eq!(drafts(&fork.path("lessons/01-namespaces/src")), 0);
+}
+
+#[test]
+fn watch_goes_from_one_red_test_to_the_next_and_ends_when_all_is_green() {
+    let fork = Fork::new();
+    fork.says(&["start", "1"]);
+    let mut watch = fork.command(&["watch"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let mut until = |words: &str| {
+        let mut seen = String::new();
+        while !seen.contains(words) {
+            seen += &(lines.next().unwrap_or_else(|| panic!("no {words:?} in {seen}")).unwrap() + "\n");
+        }
+        seen
+    };
+    let first = until("waiting for you");
+    assert!(first.contains("✗ ex-01-1") && !first.contains("ex-01-2"), "{first}");
+    fork.answer(BLANK_ADD, "    a + b\n");
+    let second = until("waiting for you");
+    assert!(second.contains("✓ ex-01-1") && second.contains("✗ ex-01-2"), "{second}");
+    fork.answer("    let _ = &a;\n    todo!(\"ex-01-2: Double\")\n", "    2 * a\n");
+    until("The lesson is green");
+    assert!(watch.wait().unwrap().success());
+}
+
+#[test]
+fn under_sudo_the_test_programs_run_and_nothing_else() {
+    let fork = Fork::new();
+    fork.says(&["start", "1"]);
+    // In sudo's place, a program that writes down what it is asked to run.
+    let sudo = fork.path("bin/sudo");
+    fork.write("bin/sudo", "#!/bin/sh\necho \"$@\" >> \"$0.log\"\nshift\nexec \"$@\"\n");
+    fs::set_permissions(&sudo, Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", fork.path("bin").display(), std::env::var("PATH").unwrap());
+    let output = fork.command(&["check", "--sudo"]).env("PATH", path).output().unwrap();
+    assert!(!output.status.success(), "{output:?}");
+    let asked = fork.read("bin/sudo.log");
+    assert!(asked.lines().all(|line| line.contains("/target/debug/deps/")), "{asked}");
+    assert!(asked.contains("/sums-") && !asked.contains("cargo test"), "{asked}");
 }
 
 #[test]
