@@ -3,26 +3,23 @@
 //! The simple way asks "is it this one?" for each of 350 allowed calls in turn: 1,600
 //! instructions, and the kernel runs them at every call of the container. But allowed numbers
 //! mostly stand side by side. So they become *ranges*, and to find a number's range takes a few
-//! questions of the kind "is it 147 or more?": some 200 instructions, of which a call meets ten.
+//! questions of the kind "is it 147 or more?": some 100 instructions for each architecture, of which
+//! a call meets ten.
 //!
 //! The machine can load 32 bits of what it is asked about ([`Field`]), compare and jump forward,
 //! and return an answer. The kernel checks all that, and turns it into machine code.
 //!
 //! Source: [the kernel's documentation](https://docs.kernel.org/userspace-api/seccomp_filter.html).
 
+use std::collections::HashMap;
+
 use libc::{
     BPF_ABS, BPF_ALU, BPF_AND, BPF_JA, BPF_JEQ, BPF_JGE, BPF_JGT, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W,
     sock_filter,
 };
 
+use crate::architecture::Architecture;
 use crate::seccomp::{Answer, Compare, Condition, Policy, Rule};
-
-/// `AUDIT_ARCH_X86_64` of linux/audit.h: the ELF machine, and that it is 64-bit and little-endian.
-#[cfg(target_arch = "x86_64")]
-const ARCHITECTURE: u32 = libc::EM_X86_64 as u32 | 0xc000_0000;
-/// `AUDIT_ARCH_AARCH64` of linux/audit.h.
-#[cfg(target_arch = "aarch64")]
-const ARCHITECTURE: u32 = libc::EM_AARCH64 as u32 | 0xc000_0000;
 
 /// Where things are in the kernel's `struct seccomp_data`, in bytes.
 struct Field;
@@ -37,6 +34,9 @@ impl Field {
     }
 }
 
+/// The rules about each call, by its name.
+type ByName<'a> = HashMap<&'a str, Vec<&'a Rule>>;
+
 /// The numbers from here to the next range, and what is answered to them.
 struct Range<'a> {
     from: u32,
@@ -49,37 +49,57 @@ struct Range<'a> {
 /// The program for a policy.
 // ANCHOR: compile
 pub fn compile(policy: &Policy) -> Vec<sock_filter> {
-    // 1. The rules in the order of their numbers, those of one call together and as they were.
-    let mut rules: Vec<&Rule> = policy.rules.iter().collect();
-    rules.sort_by_key(|rule| rule.call.1);
-    // 2. The ranges: each call's, and those of the numbers between, for which there is no rule.
+    let mut rules = ByName::new();
+    for rule in &policy.rules {
+        rule.calls.iter().for_each(|call| rules.entry(call).or_default().push(rule));
+    }
+    // From the end to the beginning. Nobody has said what another architecture's numbers mean.
+    let mut program = Program::default();
+    let mut next = program.answer(Answer::Kill);
+    for architecture in policy.architectures.iter().rev() {
+        // 2. The second question: in which range is the number?
+        let tree = program.tree(&ranges(policy, &rules, architecture));
+        program.go_on(tree);
+        let number = program.add(load(Field::NUMBER));
+        // 1. The first: whose program is it? 11 is `execve` to a 32-bit one on x86.
+        next = program.jump(BPF_JEQ, architecture.audit, number, next);
+    }
+    program.add(load(Field::ARCHITECTURE));
+    program.reversed.reverse();
+    program.reversed
+}
+// ANCHOR_END: compile
+
+/// The ranges of an architecture's numbers: each call's that has rules, and those between.
+fn ranges<'a>(policy: &Policy, rules: &'a ByName, architecture: &Architecture) -> Vec<Range<'a>> {
+    let calls: Vec<_> =
+        architecture.calls().filter_map(|(number, name)| Some((number, rules.get(name)?))).collect();
+    let highest = calls.iter().map(|(number, _)| *number).filter(|number| *number < PRIVATE).max();
+    let between = |from| {
+        let otherwise =
+            if highest.is_some_and(|highest| from > highest) { unheard_of(policy) } else { policy.otherwise };
+        Range { from, rules: &[], otherwise }
+    };
     let mut ranges = vec![];
     let mut next = 0;
-    for rules in rules.chunk_by(|one, other| one.call.1 == other.call.1) {
-        let number = rules[0].call.1 as u32;
+    for (number, rules) in calls {
         if number > next {
-            add(&mut ranges, Range { from: next, rules: &[], otherwise: policy.otherwise });
+            add(&mut ranges, between(next));
         }
         add(&mut ranges, Range { from: number, rules, otherwise: policy.otherwise });
         next = number + 1;
     }
-    add(&mut ranges, Range { from: next, rules: &[], otherwise: unheard_of(policy) });
-
-    // 3. Another architecture's calls have other numbers: 11 is `execve` to a 32-bit program.
-    let mut program = vec![load(Field::ARCHITECTURE)];
-    program.extend(jump(BPF_JEQ, ARCHITECTURE, 1, 0));
-    program.push(answer(Answer::Kill));
-    // 4. The question: which range?
-    program.push(load(Field::NUMBER));
-    program.extend(tree(&ranges));
-    program
+    add(&mut ranges, between(next));
+    ranges
 }
-// ANCHOR_END: compile
+
+/// From here on are the calls of 32-bit ARM that no other architecture has, such as `set_tls`.
+const PRIVATE: u32 = 0xf_0000;
 
 /// What is answered to a number above all that the policy knows: not "you may not" but "there is no
 /// such call", as an older kernel would. A C library that tries the newest first then takes the one
-/// before. (It holds for x32 as well, whose numbers begin at 0x40000000, and which kernels of
-/// today answer in the same way.)
+/// before. (It holds for x32 as well, the 64-bit calls with 32-bit pointers, whose numbers begin at
+/// 0x40000000: hardly a kernel of today has them, and one that hasn't gives the same answer.)
 fn unheard_of(policy: &Policy) -> Answer {
     match policy.otherwise {
         Answer::Errno(_) => Answer::Errno(libc::ENOSYS as u16),
@@ -103,43 +123,154 @@ impl<'a> Range<'a> {
         let rules = &self.rules[..end.map_or(self.rules.len(), |end| end + 1)];
         rules.iter().map(|rule| (&rule.when[..], rule.answer)).chain(otherwise)
     }
+
+    /// The answer where no condition holds.
+    fn last(&self) -> Answer {
+        self.rules.iter().find(|rule| rule.when.is_empty()).map_or(self.otherwise, |rule| rule.answer)
+    }
 }
 
-/// Which half of the ranges, again and again, until one is left.
-// ANCHOR: tree
-fn tree(ranges: &[Range]) -> Vec<sock_filter> {
-    let (left, right) = match ranges {
-        [] => return vec![],
-        [range] => return decide(range),
-        _ => ranges.split_at(ranges.len() / 2),
-    };
-    let (border, left, right) = (right[0].from, tree(left), tree(right));
-    [jump(BPF_JGE, border, left.len(), 0), left, right].concat()
+/// A program in the making. It is written from its end, as all jumps lead forward: whoever jumps
+/// must know where to.
+#[derive(Default)]
+struct Program {
+    reversed: Vec<sock_filter>,
+    answers: Vec<(Answer, Place)>,
 }
-// ANCHOR_END: tree
 
-/// The number is known; what is left are the arguments.
-fn decide(range: &Range) -> Vec<sock_filter> {
-    let answers: Vec<_> = range.answers().collect();
-    let mut program = vec![];
-    // Rules which differ in one value alone are one list: `socket` has 25 of them.
-    for alike in answers.chunk_by(|one, other| value(one).is_some() && value(one) == value(other)) {
-        let (when, then) = alike[0];
-        let mut part = vec![answer(then)];
-        match when {
-            [condition] if alike.len() > 1 => {
-                let values: Vec<u32> = alike.iter().map(|(when, _)| when[0].value as u32).collect();
-                part = [one_of(condition, &values, part.len()), part].concat();
-            }
-            _ => {
-                for condition in when.iter().rev() {
-                    part = [check(condition, part.len()), part].concat();
+/// Where an instruction is, counted from the end of the program: the last one's is 1.
+type Place = usize;
+
+/// How far a conditional jump leads: its distance has one byte.
+const FAR: usize = 255;
+
+impl Program {
+    /// Which half of the ranges, again and again, until one is left.
+    // ANCHOR: tree
+    fn tree(&mut self, ranges: &[Range]) -> Place {
+        let (left, right) = match ranges {
+            [range] => return self.decide(range),
+            _ => ranges.split_at(ranges.len() / 2),
+        };
+        let border = right[0].from;
+        let (right, left) = (self.tree(right), self.tree(left));
+        self.jump(BPF_JGE, border, right, left)
+    }
+    // ANCHOR_END: tree
+
+    /// The number is known; what is left are the arguments.
+    fn decide(&mut self, range: &Range) -> Place {
+        let answers: Vec<_> = range.answers().collect();
+        // The last one has no condition; each of those before leads to it if it doesn't hold.
+        let mut next = self.answer(range.last());
+        // Rules which differ in one value alone are one list: `socket` has 25 of them.
+        let lists = answers.chunk_by(|one, other| value(one).is_some() && value(one) == value(other));
+        for alike in lists.rev().skip(1) {
+            let (when, then) = alike[0];
+            let mut place = self.answer(then);
+            match when {
+                [condition] if alike.len() > 1 => {
+                    let values: Vec<u32> = alike.iter().map(|(when, _)| when[0].value as u32).collect();
+                    place = self.one_of(condition, &values, place, next);
                 }
+                _ => when.iter().rev().for_each(|condition| place = self.check(condition, place, next)),
+            }
+            next = place;
+        }
+        next
+    }
+
+    /// Whether the argument is one of these values.
+    fn one_of(&mut self, condition: &Condition, values: &[u32], yes: Place, no: Place) -> Place {
+        let field = Field::argument(condition.argument);
+        let list = values.iter().rev().fold(no, |next, value| self.jump(BPF_JEQ, *value, yes, next));
+        self.go_on(list);
+        let low = self.add(load(field));
+        self.jump(BPF_JEQ, halves(condition.value).0, low, no);
+        self.add(load(field + 4))
+    }
+
+    /// Whether the condition holds.
+    ///
+    /// An argument has 64 bits and the register 32: the upper half comes first. It counts although
+    /// the kernel may look at the lower one only: else `socket(40)` would pass as `socket(40 + 2^32)`.
+    fn check(&mut self, condition: &Condition, yes: Place, no: Place) -> Place {
+        let (test, mask, negated) = match condition.compare {
+            Compare::Equal => (BPF_JEQ, u64::MAX, false),
+            Compare::NotEqual => (BPF_JEQ, u64::MAX, true),
+            Compare::Masked(mask) => (BPF_JEQ, mask, false),
+            Compare::Greater => (BPF_JGT, u64::MAX, false),
+            Compare::LessOrEqual => (BPF_JGT, u64::MAX, true),
+            Compare::GreaterOrEqual => (BPF_JGE, u64::MAX, false),
+            Compare::Less => (BPF_JGE, u64::MAX, true),
+        };
+        let (yes, no) = if negated { (no, yes) } else { (yes, no) };
+        let (mask, value) = (halves(mask), halves(condition.value));
+        let field = Field::argument(condition.argument);
+
+        self.jump(test, value.1, yes, no);
+        let low = self.load_masked(field, mask.1);
+        // A different upper half decides; with the same, the lower one does.
+        let unequal = self.jump(BPF_JEQ, value.0, low, no);
+        if test != BPF_JEQ {
+            self.jump(BPF_JGT, value.0, yes, unequal);
+        }
+        self.load_masked(field + 4, mask.0)
+    }
+
+    fn load_masked(&mut self, field: u32, mask: u32) -> Place {
+        if mask != u32::MAX {
+            self.add(instruction(BPF_ALU | BPF_AND | BPF_K, mask));
+        }
+        self.add(load(field))
+    }
+
+    /// Gives this answer: the same place for all that are not too far from it.
+    fn answer(&mut self, answer: Answer) -> Place {
+        let known = self.answers.iter().rev().find(|(known, _)| *known == answer);
+        match known {
+            Some((_, place)) if self.distance(*place) < FAR / 2 => *place,
+            _ => {
+                let place = self.add(give(answer));
+                self.answers.push((answer, place));
+                place
             }
         }
-        program.extend(part);
     }
-    program
+
+    /// Goes on at one of two places, by whether the register passes the test.
+    fn jump(&mut self, test: u32, value: u32, yes: Place, no: Place) -> Place {
+        let (yes, no) = (self.near(yes), self.near(no));
+        let (jt, jf) = (self.distance(yes) as u8, self.distance(no) as u8);
+        self.add(sock_filter { jt, jf, ..instruction(BPF_JMP | test | BPF_K, value) })
+    }
+
+    /// A place that leads there and which a conditional jump reaches, also after one more is added.
+    fn near(&mut self, place: Place) -> Place {
+        if self.distance(place) < FAR { place } else { self.jump_always(place) }
+    }
+
+    /// Sees to it that what is added next is followed by that place.
+    fn go_on(&mut self, place: Place) {
+        if self.distance(place) > 0 {
+            self.jump_always(place);
+        }
+    }
+
+    /// The distance of these has 32 bits.
+    fn jump_always(&mut self, place: Place) -> Place {
+        self.add(instruction(BPF_JMP | BPF_JA, self.distance(place) as u32))
+    }
+
+    /// How many instructions lie between the one to be added next and that place.
+    fn distance(&self, place: Place) -> usize {
+        self.reversed.len() - place
+    }
+
+    fn add(&mut self, instruction: sock_filter) -> Place {
+        self.reversed.push(instruction);
+        self.reversed.len()
+    }
 }
 
 /// What rules of one list have in common: all but the lower half of the value that their only
@@ -153,53 +284,6 @@ fn value((when, then): &(&[Condition], Answer)) -> Option<(u8, u32, Answer)> {
     }
 }
 
-/// Goes on with the next instruction if the argument is one of these values, else `otherwise`
-/// instructions further.
-fn one_of(condition: &Condition, values: &[u32], otherwise: usize) -> Vec<sock_filter> {
-    let field = Field::argument(condition.argument);
-    // From the last to the first, as each jumps over those that follow it.
-    let mut list = vec![];
-    for value in values.iter().rev() {
-        let no = if list.is_empty() { otherwise } else { 0 };
-        list = [jump(BPF_JEQ, *value, list.len(), no), list].concat();
-    }
-    list.insert(0, load(field));
-    let unequal = jump(BPF_JEQ, halves(condition.value).0, 0, list.len() + otherwise);
-    [vec![load(field + 4)], unequal, list].concat()
-}
-
-/// Goes on with the next instruction if the condition holds, else `otherwise` instructions further.
-///
-/// An argument has 64 bits and the register 32: the upper half comes first. It counts although the
-/// kernel may look at the lower one only: else `socket(40)` would pass as `socket(40 + 2^32)`.
-fn check(condition: &Condition, otherwise: usize) -> Vec<sock_filter> {
-    let (test, mask, negated) = match condition.compare {
-        Compare::Equal => (BPF_JEQ, u64::MAX, false),
-        Compare::NotEqual => (BPF_JEQ, u64::MAX, true),
-        Compare::Masked(mask) => (BPF_JEQ, mask, false),
-        Compare::Greater => (BPF_JGT, u64::MAX, false),
-        Compare::LessOrEqual => (BPF_JGT, u64::MAX, true),
-        Compare::GreaterOrEqual => (BPF_JGE, u64::MAX, false),
-        Compare::Less => (BPF_JGE, u64::MAX, true),
-    };
-    let (yes, no) = if negated { (otherwise, 0) } else { (0, otherwise) };
-    let (mask, value) = (halves(mask), halves(condition.value));
-    let field = Field::argument(condition.argument);
-
-    let mut low = vec![load(field)];
-    low.extend(masked(mask.1));
-    low.extend(jump(test, value.1, yes, no));
-
-    let mut program = vec![load(field + 4)];
-    program.extend(masked(mask.0));
-    // A different upper half decides; with the same, the lower one does.
-    let unequal = jump(BPF_JEQ, value.0, 0, low.len() + no);
-    if test != BPF_JEQ {
-        program.extend(jump(BPF_JGT, value.0, unequal.len() + low.len() + yes, 0));
-    }
-    [program, unequal, low].concat()
-}
-
 fn halves(number: u64) -> (u32, u32) {
     ((number >> 32) as u32, number as u32)
 }
@@ -208,31 +292,16 @@ fn load(offset: u32) -> sock_filter {
     instruction(BPF_LD | BPF_W | BPF_ABS, offset)
 }
 
-fn masked(mask: u32) -> Option<sock_filter> {
-    (mask != u32::MAX).then(|| instruction(BPF_ALU | BPF_AND | BPF_K, mask))
-}
-
-fn answer(answer: Answer) -> sock_filter {
+fn give(answer: Answer) -> sock_filter {
     let value = match answer {
         Answer::Allow => libc::SECCOMP_RET_ALLOW,
+        Answer::Log => libc::SECCOMP_RET_LOG,
         Answer::Errno(errno) => libc::SECCOMP_RET_ERRNO | u32::from(errno),
+        Answer::Trap => libc::SECCOMP_RET_TRAP,
+        Answer::KillThread => libc::SECCOMP_RET_KILL_THREAD,
         Answer::Kill => libc::SECCOMP_RET_KILL_PROCESS,
     };
     instruction(BPF_RET | BPF_K, value)
-}
-
-/// Leaves out so many instructions, by whether the register passes the test. A conditional jump
-/// has one byte for each way: further ones take a second jump, whose distance has no such limit.
-fn jump(test: u32, value: u32, yes: usize, no: usize) -> Vec<sock_filter> {
-    let code = BPF_JMP | test | BPF_K;
-    match (u8::try_from(yes), u8::try_from(no)) {
-        (Ok(jt), Ok(jf)) => vec![sock_filter { jt, jf, ..instruction(code, value) }],
-        _ => vec![
-            sock_filter { jf: 1, ..instruction(code, value) },
-            instruction(BPF_JMP | BPF_JA, yes as u32 + 1),
-            instruction(BPF_JMP | BPF_JA, no as u32),
-        ],
-    }
 }
 
 fn instruction(code: u32, k: u32) -> sock_filter {

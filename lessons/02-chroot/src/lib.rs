@@ -7,8 +7,10 @@
 //! 3. [`Rootfs::enter`]: the way in that has no way back, over [`mount_api`], `pivot`, [`inside`],
 //!    `device` and [`mask`];
 //! 4. [`Privileges::drop_to`]: the powers that would lead out again, given up: [`capabilities`], and
-//!    [`seccomp`] with its [`filter`] and the names of the [`syscalls`].
+//!    [`seccomp`] with its [`filter`], the names of the [`syscalls`] and the numbers that an
+//!    [`architecture`] gives them.
 
+pub mod architecture;
 pub mod borrow;
 pub mod capabilities;
 pub mod chroot;

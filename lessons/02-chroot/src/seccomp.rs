@@ -17,27 +17,38 @@ use libc::{sock_filter, sock_fprog};
 use namespaces::{Error, Result, step};
 use nix::errno::Errno;
 
-use crate::filter;
-use crate::syscalls::{self, Call};
+use crate::architecture::{self, Architecture};
+use crate::{filter, syscalls};
 
 /// What is allowed, and what is answered to the rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
+    /// Whose programs it is about. Those of other architectures are killed at their first call, since
+    /// nobody has said what their numbers mean.
+    pub architectures: Vec<&'static Architecture>,
     /// In this order: for each call, the first rule whose conditions all hold has the word.
     pub rules: Vec<Rule>,
     /// Where there is none.
     pub otherwise: Answer,
 }
 
-/// What is answered to one system call.
+/// What is answered to some system calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
-    /// The call.
-    pub call: Call,
-    /// What its arguments have to be, all of it; nothing for any arguments.
+    /// Their names. One that an architecture doesn't have means nothing there.
+    pub calls: Vec<String>,
+    /// What their arguments have to be, all of it; nothing for any arguments.
     pub when: Vec<Condition>,
     /// The answer.
     pub answer: Answer,
+}
+
+impl Rule {
+    /// A rule for these calls, with spaces between.
+    fn new(calls: &str, when: &[Condition], answer: Answer) -> Rule {
+        let calls = calls.split_ascii_whitespace().map(str::to_owned).collect();
+        Rule { calls, when: when.to_vec(), answer }
+    }
 }
 
 /// One thing that an argument has to be.
@@ -70,8 +81,14 @@ pub enum Compare {
 pub enum Answer {
     /// It is made.
     Allow,
+    /// It is made, and the kernel's log says so.
+    Log,
     /// It fails with this errno.
     Errno(u16),
+    /// The thread gets SIGSYS, which it may catch.
+    Trap,
+    /// The thread ends.
+    KillThread,
     /// The process ends with SIGSYS.
     Kill,
 }
@@ -96,38 +113,30 @@ impl Policy {
     // ANCHOR: docker
     pub fn docker(capabilities: &CapsHashSet) -> Policy {
         use Compare::{Equal, Less, Masked};
-        let mut rules = Vec::with_capacity(400);
-        let mut allow = |calls: &[Call], when: &[Condition]| {
-            let rule = |call: &Call| Rule { call: *call, when: when.to_vec(), answer: Answer::Allow };
-            rules.extend(calls.iter().map(rule));
-        };
+        let mut rules = vec![];
+        let mut allow = |calls: &str, when: &[Condition]| rules.push(Rule::new(calls, when, Answer::Allow));
         let first = |compare, value| [Condition { argument: 0, compare, value }];
 
         // 1. The calls that every program may make, and those that go with a capability.
-        for calls in
-            [syscalls::ALWAYS, syscalls::ALWAYS_NEW, syscalls::ALWAYS_HERE, syscalls::ALWAYS_HERE_TOO]
-        {
-            allow(calls, &[]);
-        }
+        allow(syscalls::ALWAYS, &[]);
+        allow(syscalls::ALWAYS_HERE, &[]);
         for (_, calls) in syscalls::WITH.iter().filter(|(needed, _)| capabilities.contains(needed)) {
             allow(calls, &[]);
         }
         // 2. Those where it depends on the arguments.
-        let socket = [("socket", libc::SYS_socket)];
-        allow(&socket, &first(Less, 12));
-        FAMILIES.iter().for_each(|family| allow(&socket, &first(Equal, *family)));
-        let personality = [("personality", libc::SYS_personality)];
-        PERSONALITIES.iter().for_each(|persona| allow(&personality, &first(Equal, *persona)));
+        allow("socket", &first(Less, 12));
+        FAMILIES.iter().for_each(|family| allow("socket", &first(Equal, *family)));
+        PERSONALITIES.iter().for_each(|persona| allow("personality", &first(Equal, *persona)));
         // 3. A new process is fine, a new namespace isn't. The flags of `clone3` are in memory,
         //    where a filter can't look: "there is no such call", so that the C library takes
         //    `clone`. (To EPERM it would give up.)
         if !capabilities.contains(&Capability::CAP_SYS_ADMIN) {
-            allow(&[("clone", libc::SYS_clone)], &first(Masked(NEW_NAMESPACES), 0));
-            let answer = Answer::Errno(libc::ENOSYS as u16);
-            rules.push(Rule { call: ("clone3", libc::SYS_clone3), when: vec![], answer });
+            allow("clone", &first(Masked(NEW_NAMESPACES), 0));
+            rules.push(Rule::new("clone3", &[], Answer::Errno(libc::ENOSYS as u16)));
         }
         // 4. All else: "you may not".
-        Policy { rules, otherwise: Answer::Errno(libc::EPERM as u16) }
+        let otherwise = Answer::Errno(libc::EPERM as u16);
+        Policy { architectures: architecture::HERE.to_vec(), rules, otherwise }
     }
     // ANCHOR_END: docker
 
@@ -137,6 +146,9 @@ impl Policy {
     }
 }
 
+/// The most instructions that a program may have (`BPF_MAXINSNS`).
+const LONGEST: usize = 4096;
+
 /// From here on the kernel asks this program about each system call of this thread, and of all
 /// that it starts. There is no way to take it off.
 ///
@@ -145,7 +157,10 @@ impl Policy {
 /// brought to do harm by refusing it a call that it relies on, such as giving up its privileges.
 pub fn install(filter: &[sock_filter]) -> Result<()> {
     let on = format_args!("{} instructions", filter.len());
-    let len = u16::try_from(filter.len()).map_err(|_| Error::new("set seccomp filter", on, "too long"))?;
+    let len = match u16::try_from(filter.len()) {
+        Ok(len) if usize::from(len) <= LONGEST => len,
+        _ => return Err(Error::new("set seccomp filter", on, format!("the kernel takes {LONGEST}"))),
+    };
     let program = sock_fprog { len, filter: filter.as_ptr().cast_mut() };
     step("set seccomp filter", on, || {
         // SAFETY: the kernel reads `len` instructions at `filter`, which lives longer than this
