@@ -31,9 +31,6 @@ pub struct Extra {
     pub open_stdin: bool,
     /// Whether the first attached client's end of input ends the container's.
     pub stdin_once: bool,
-    /// Whether the program's system calls are filtered: lesson 2's policy, for the capabilities in
-    /// `config.json`.
-    pub seccomp: bool,
     /// `--init`: PID 1 is ours, reaps and forwards signals.
     pub init: bool,
     /// The control socket to listen on.
@@ -55,8 +52,6 @@ pub struct Exec {
     pub process: Process,
     /// As [`Extra::user`].
     pub user: String,
-    /// As [`Extra::seccomp`].
-    pub seccomp: bool,
     /// Whether standard input is attached; else it is /dev/null.
     pub open_stdin: bool,
 }

@@ -12,6 +12,7 @@ mod daemon;
 mod engine;
 mod monitor;
 mod paths;
+mod seccomp;
 
 use std::process::ExitCode;
 

@@ -1,5 +1,7 @@
 //! The flags that describe a container, shared by `run` and `create`, and the body they become.
 
+mod privileges;
+
 use std::collections::HashMap;
 
 use bollard_stubs::models::{ContainerCreateBody, EndpointSettings, HostConfig, NetworkingConfig};
@@ -94,6 +96,8 @@ pub struct Options {
     /// Set a label
     #[arg(short, long, value_name = "KEY=VALUE")]
     pub label: Vec<String>,
+    #[command(flatten)]
+    privileges: privileges::Privileges,
     /// Read-only root file system
     #[arg(long)]
     pub read_only: bool,
@@ -149,7 +153,7 @@ impl Options {
         let network = self.network.clone().unwrap_or_else(|| "default".to_owned());
         let attach = |stream| Some(!detach && self.attached(stream));
         let command = self.image_and_command.get(1..).unwrap_or_default();
-        let host = HostConfig {
+        let mut host = HostConfig {
             binds: (!binds.is_empty()).then_some(binds),
             memory: Some(self.memory.unwrap_or(0)),
             memory_swap: Some(self.memory_swap.unwrap_or(0)),
@@ -165,6 +169,7 @@ impl Options {
             console_size: console_size(self.tty),
             ..HostConfig::default()
         };
+        self.privileges.apply(&mut host)?;
         Ok(ContainerCreateBody {
             hostname: Some(self.hostname.clone().unwrap_or_default()),
             user: Some(self.user.clone().unwrap_or_default()),

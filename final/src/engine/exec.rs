@@ -13,7 +13,6 @@ use super::Engine;
 use super::containers::Container;
 use super::error::{Error, Kind, Result, blocking};
 use super::monitor::{Monitor, Requests, send};
-use super::privileges::filtered;
 use super::spec;
 use crate::bundle::{self, Event, Request, Streams};
 
@@ -242,7 +241,6 @@ fn plan(exec: &Exec) -> Result<bundle::Exec> {
     let own_user = container.with(|record| record.config.body.user.clone());
     let user = exec.config.user.clone().filter(|user| !user.is_empty()).or(own_user);
     Ok(bundle::Exec {
-        seccomp: container.with(|record| filtered(&record.config.host())),
         pid: init.pid,
         start_time: init.start_time,
         bundle: container.folder.clone(),

@@ -4,6 +4,7 @@
 //! out by its monitor, a process apart, so that containers outlive the engine.
 
 pub mod attach;
+pub mod capabilities;
 pub mod config;
 pub mod containers;
 pub mod copy_up;
@@ -18,13 +19,15 @@ pub mod names;
 pub mod networks;
 pub mod options;
 pub mod own_binary;
-pub mod privileges;
 pub mod processes;
+pub mod profile;
 pub mod reconcile;
 pub mod resources;
+pub mod security;
 pub mod spec;
 pub mod start;
 pub mod stop;
+pub mod ulimits;
 pub mod volumes;
 
 use std::os::fd::OwnedFd;

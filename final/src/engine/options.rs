@@ -6,7 +6,7 @@
 use bollard_stubs::models::{ContainerCreateBody, HostConfig, RestartPolicyNameEnum};
 
 use super::error::{Error, Result};
-use super::{files, privileges, stop};
+use super::{capabilities, files, security, stop, ulimits};
 
 /// The least memory that Docker lets a container have, in bytes.
 const LEAST_MEMORY: i64 = 6 << 20;
@@ -67,27 +67,6 @@ fn check_host(host: &HostConfig) -> Result<()> {
     let log = host.log_config.as_ref();
     let unknown_log = log.is_some_and(|log| word(&log.typ, &["json-file", "none"]));
     let log_options = log.is_some_and(|log| log.config.as_ref().is_some_and(|options| !options.is_empty()));
-    let security = host.security_opt.iter().flatten().find(|option| {
-        !matches!(
-            option.as_str(),
-            "no-new-privileges"
-                | "no-new-privileges:true"
-                | "no-new-privileges:false"
-                | "no-new-privileges=true"
-                | "no-new-privileges=false"
-                | "seccomp=unconfined"
-                | "seccomp:unconfined"
-                | "seccomp=builtin"
-                // Nothing of these is there to be switched off.
-                | "apparmor=unconfined"
-                | "apparmor:unconfined"
-                | "label=disable"
-                | "label:disable"
-        )
-    });
-    if let Some(option) = security {
-        return Err(Error::unsupported(format!("--security-opt {option}")));
-    }
     refuse(&[
         ("publishing ports (-p)", ports),
         ("publishing all ports (-P)", host.publish_all_ports == Some(true)),
@@ -135,8 +114,9 @@ fn check_host(host: &HostConfig) -> Result<()> {
         ("--io-maxiops (Windows)", positive(host.io_maximum_iops) || positive(host.io_maximum_bandwidth)),
     ])?;
     check_limits(host)?;
-    privileges::check_capabilities(host)?;
-    privileges::check_ulimits(host)?;
+    capabilities::check(host)?;
+    security::check(host)?;
+    ulimits::check(host)?;
     files::check(host)
 }
 
@@ -250,7 +230,6 @@ mod tests {
             (r#"{"PidMode":"host"}"#, "--pid"),
             (r#"{"CpusetCpus":"0"}"#, "--cpuset-cpus"),
             (r#"{"NetworkMode":"container:x"}"#, "--network container:x"),
-            (r#"{"SecurityOpt":["seccomp=/x.json"]}"#, "--security-opt seccomp=/x.json"),
         ];
         for (host, flag) in refused {
             let error = checked(host).unwrap_err();

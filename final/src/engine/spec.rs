@@ -18,8 +18,9 @@ use super::Engine;
 use super::config::Config;
 use super::error::{Error, Result};
 use super::files::hostname;
-use super::privileges::{capabilities, filtered, no_new_privileges, rlimits};
 use super::resources::resources;
+use super::security::Security;
+use super::{capabilities, ulimits};
 use crate::bundle::Extra;
 
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -31,8 +32,13 @@ const SHM_SIZE: i64 = 64 << 20;
 pub fn build(engine: &Engine, folder: &Path, record: &Record<Config>) -> Result<(Spec, Extra)> {
     let config = &record.config;
     let host = config.host();
-    let spec = spec(&engine.settings.cgroup_parent, folder, record, &host)
+    let security = Security::of(&host)?;
+    let seccomp = security.seccomp(host.privileged == Some(true), &capabilities::of(&host))?;
+    let mut spec = spec(&engine.settings.cgroup_parent, folder, record, &host, security.no_new_privileges)
         .map_err(|error| Error::internal("describing the container", error))?;
+    if let Some(linux) = spec.linux_mut() {
+        linux.set_seccomp(seccomp);
+    }
     let stdin = config.body.open_stdin == Some(true);
     let log = host.log_config.as_ref().and_then(|log| log.typ.as_deref()) != Some("none");
     let extra = Extra {
@@ -45,7 +51,6 @@ pub fn build(engine: &Engine, folder: &Path, record: &Record<Config>) -> Result<
         log: log.then(|| folder.join("log.json")),
         open_stdin: stdin,
         stdin_once: stdin && config.body.stdin_once == Some(true),
-        seccomp: filtered(&host),
         init: host.init == Some(true),
         socket: engine.socket(&record.id),
         exit: folder.join("exit.json"),
@@ -80,6 +85,7 @@ fn spec(
     folder: &Path,
     record: &Record<Config>,
     host: &HostConfig,
+    no_new_privileges: bool,
 ) -> Result<Spec, OciSpecError> {
     let config = &record.config;
     let name = hostname(record);
@@ -89,8 +95,8 @@ fn spec(
         .env(environment(config, &name))
         .cwd(directory(config.body.working_dir.as_deref()))
         .user(user)
-        .capabilities(capabilities(host)?)
-        .no_new_privileges(no_new_privileges(host))
+        .capabilities(capabilities::sets(capabilities::of(host))?)
+        .no_new_privileges(no_new_privileges)
         .terminal(config.tty());
     if let Some(score) = host.oom_score_adj.filter(|score| *score != 0) {
         process = process.oom_score_adj(score as i32);
@@ -100,7 +106,7 @@ fn spec(
     }
     let mut process = process.build()?;
     // The library's own default is 1024 open files; Docker leaves what the engine itself has.
-    process.set_rlimits(Some(rlimits(host)?));
+    process.set_rlimits(Some(ulimits::rlimits(host)?));
 
     let paths = |list: &Option<Vec<String>>, default: &[&str]| match list {
         Some(list) => list.clone(),
@@ -290,7 +296,8 @@ mod tests {
 
     fn json(body: ContainerCreateBody) -> Value {
         let record = record(body);
-        let spec = spec("/canoa", Path::new("/containers/ID"), &record, &record.config.host()).unwrap();
+        let spec =
+            spec("/canoa", Path::new("/containers/ID"), &record, &record.config.host(), false).unwrap();
         let mut json = serde_json::to_value(spec).unwrap();
         // They are sets, in any order.
         for set in json["process"]["capabilities"].as_object_mut().unwrap().values_mut() {

@@ -4,17 +4,19 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use cgroups::{Cpu, DeviceRule, Layout, Limits};
+use libc::sock_filter;
 use lifecycle::pty::Size;
 use lifecycle::stdio::Stdio;
 use lifecycle::{Container, Network, Program};
 use namespaces::{Command, Error, Result, in_user_namespace};
 use nix::sys::resource::Resource;
 use oci_spec::runtime::{
-    LinuxDeviceType, LinuxNamespaceType, LinuxResources, Mount, PosixRlimitType, Process, Spec,
+    LinuxDeviceType, LinuxNamespaceType, LinuxResources, LinuxSeccomp, Mount, PosixRlimitType, Process, Spec,
 };
-use rootfs::{Privileges, Rootfs, capabilities, seccomp};
+use rootfs::{Privileges, Rootfs, capabilities};
 
 use crate::bundle::{Exec, Extra};
+use crate::seccomp;
 
 /// The whole container.
 pub(super) fn container(spec: &Spec, extra: &Extra, root: OwnedFd, place: &Path) -> Result<Container> {
@@ -38,24 +40,26 @@ pub(super) fn container(spec: &Spec, extra: &Extra, root: OwnedFd, place: &Path)
         limits: linux.resources().as_ref().map(limits).transpose()?.unwrap_or_default(),
         rootfs,
         network: if own_network { Network::Own(extra.interfaces.clone()) } else { Network::Host },
-        program: program(process, &extra.user, extra.open_stdin, extra.seccomp)?,
+        program: program(process, linux.seccomp().as_ref(), &extra.user, extra.open_stdin)?,
         init: extra.init,
     })
 }
 
-/// The program of an exec.
-pub(super) fn exec(exec: &Exec) -> Result<Program> {
-    program(&exec.process, &exec.user, exec.open_stdin, exec.seccomp)
-}
-
-/// The control group of a container, by its bundle.
-pub(super) fn cgroup(bundle: &Path) -> Result<(String, String)> {
-    let path = bundle.join("config.json");
+/// An exec: its program, with the filter of the container, and the container's control group.
+pub(super) fn exec(exec: &Exec) -> Result<(Program, (String, String))> {
+    let path = exec.bundle.join("config.json");
     let spec = Spec::load(&path).map_err(|error| Error::new("read", path.display(), error))?;
-    split_cgroup(spec.linux().as_ref().and_then(|linux| linux.cgroups_path().as_deref()))
+    let linux = spec.linux().as_ref().ok_or_else(|| missing("linux"))?;
+    let program = program(&exec.process, linux.seccomp().as_ref(), &exec.user, exec.open_stdin)?;
+    Ok((program, split_cgroup(linux.cgroups_path().as_deref())?))
 }
 
-fn program(process: &Process, user: &str, open_stdin: bool, filtered: bool) -> Result<Program> {
+fn program(
+    process: &Process,
+    filter: Option<&LinuxSeccomp>,
+    user: &str,
+    open_stdin: bool,
+) -> Result<Program> {
     let stdio = match process.terminal().unwrap_or(false) {
         false => Stdio::Pipes { input: open_stdin },
         true => Stdio::Terminal {
@@ -80,7 +84,6 @@ fn program(process: &Process, user: &str, open_stdin: bool, filtered: bool) -> R
         .flatten()
         .map(|limit| Ok((resource(limit.typ())?, limit.soft(), limit.hard())))
         .collect::<Result<_>>()?;
-    let capabilities = capabilities::by_name(&allowed)?;
     Ok(Program {
         command: Command {
             args: process.args().clone().unwrap_or_default(),
@@ -89,13 +92,20 @@ fn program(process: &Process, user: &str, open_stdin: bool, filtered: bool) -> R
         },
         user: user.to_owned(),
         privileges: Privileges {
-            seccomp: filtered.then(|| seccomp::Policy::docker(&capabilities).compile()),
-            capabilities,
+            seccomp: filter.map(compile).transpose()?,
+            capabilities: capabilities::by_name(&allowed)?,
             no_new_privileges: process.no_new_privileges().unwrap_or(false),
         },
         resource_limits,
         stdio,
     })
+}
+
+/// The kernel's program of the specification's filter.
+fn compile(filter: &LinuxSeccomp) -> Result<Vec<sock_filter>> {
+    let policy =
+        seccomp::understand(filter).map_err(|reason| Error::new("read seccomp policy", "", reason))?;
+    Ok(policy.compile())
 }
 
 /// One mount of the specification; that of cgroups may be several.

@@ -11,6 +11,12 @@ pub const CASES: &[Case] = &[
     case!(a_container_can_not_mount_nor_leave),
     case!(a_container_has_namespaces_of_its_own),
     case!(an_exec_has_the_containers_capabilities),
+    case!(capabilities_are_added_and_dropped).in_both_forms(),
+    case!(a_profile_of_ones_own_decides_about_system_calls),
+    case!(an_exec_takes_on_filter_and_no_new_privileges),
+    case!(no_new_privileges_holds_for_setuid_programs).needs(&[Need::Root]),
+    case!(a_runtime_of_others_filters_by_our_bundle).needs(&[Need::Canoa, Need::Root, Need::Tool("runc")]),
+    case!(security_options_that_do_not_exist_are_refused),
     case!(what_proc_shows_of_the_host_is_masked),
     case!(a_container_sees_only_its_own_processes),
     case!(a_container_makes_no_user_namespace_in_which_it_would_have_all_capabilities),
@@ -119,4 +125,171 @@ fn a_volume_on_dev_gets_no_devices_of_ours(lab: &Lab) {
     let volume = format!("{}:/dev", folder.display());
     lab.canoa(&["run", "--rm", "-v", &volume, "base", "true"]);
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+}
+
+/// One line of a running container's /proc/PID/status, seen from outside.
+fn status(pid: i32, key: &str) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+    line.unwrap_or_else(|| panic!("no {key}:\n{status}")).trim().to_owned()
+}
+
+/// Starts a container with these flags, and reads its first process's status.
+fn status_with(lab: &Lab, flags: &[&str], keys: &[&str]) -> Vec<String> {
+    lab.canoa(&[&["run", "-d", "--name", "box"], flags, &["base", "sleep", "1000"]].concat()).ok();
+    let pid = lab.pid("box");
+    let found = keys.iter().map(|key| status(pid, key)).collect();
+    lab.canoa(&["rm", "-f", "box"]).ok();
+    found
+}
+
+fn capabilities_are_added_and_dropped(lab: &Lab) {
+    let bits = |bits: &[u32]| format!("{:016x}", bits.iter().fold(0_u64, |mask, bit| mask | 1 << bit));
+    let default = u64::from_str_radix(DEFAULT, 16).unwrap();
+    let (chown, kill, net_admin, sys_time) = (0, 5, 12, 25);
+    for (flags, expected) in [
+        (&["--cap-drop", "ALL"][..], bits(&[])),
+        (&["--cap-drop", "all", "--cap-add", "cap_net_admin"], bits(&[net_admin])),
+        (&["--cap-drop", "ALL", "--cap-add", "Chown", "--cap-add", "CAP_KILL"], bits(&[chown, kill])),
+        (&["--cap-add", "SYS_TIME"], format!("{:016x}", default | 1 << sys_time)),
+        (&["--cap-drop", "chown"], format!("{:016x}", default & !(1 << chown))),
+    ] {
+        let seen = status_with(lab, flags, &["CapBnd", "CapEff", "CapPrm", "CapInh", "CapAmb"]);
+        let none = bits(&[]);
+        assert_eq!(seen, [&expected, &expected, &expected, &none, &none].map(String::as_str), "{flags:?}");
+    }
+    let all = status_with(lab, &["--cap-add", "ALL", "--cap-drop", "KILL"], &["CapBnd"]);
+    let ours = u64::from_str_radix(&status(1, "CapBnd"), 16).unwrap();
+    assert_eq!(all, [format!("{:016x}", ours & !(1 << kill))]);
+    let refused = lab.canoa(&["create", "--cap-add", "PRAY", "base"]);
+    assert_ne!(refused.code, 0);
+    refused.complains_about("CAP_PRAY");
+}
+
+const PROFILE: &str = r#"{ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+    { "names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28 },
+    { "names": ["rmdir"], "action": "SCMP_ACT_ERRNO", "excludes": { "caps": ["CAP_SYS_TIME"] } } ] }"#;
+
+fn profile(lab: &Lab) -> String {
+    let path = lab.folder.join("profile.json");
+    std::fs::write(&path, PROFILE).unwrap();
+    format!("seccomp={}", path.display())
+}
+
+fn a_profile_of_ones_own_decides_about_system_calls(lab: &Lab) {
+    let option = profile(lab);
+    let run = |flags: &[&str], script: &str| {
+        let words = [&["run", "--rm", "--security-opt", &option], flags, &["base", "sh", "-c", script]];
+        lab.canoa(&words.concat())
+    };
+    // 28 is ENOSPC: nobody else would say that.
+    run(&[], "mkdir /new").exits(1).complains_about("No space left on device");
+    run(&[], "rmdir /tmp").exits(1).complains_about("Operation not permitted");
+    run(&["--cap-add", "SYS_TIME"], "rmdir /tmp || unlink /tmp 2>/dev/null; test ! -e /tmp").ok();
+    // Nor does it forbid what it doesn't name: the usual filter is not there.
+    run(&[], "unshare -U true").ok();
+    // A slip of the pen would be a hole.
+    let path = lab.folder.join("wrong.json");
+    std::fs::write(&path, PROFILE.replace("rmdir", "rmdirr")).unwrap();
+    let wrong = format!("seccomp={}", path.display());
+    let refused = lab.canoa(&["create", "--security-opt", &wrong, "base"]);
+    assert_ne!(refused.code, 0, "{refused}");
+    refused.complains_about("rmdirr");
+    lab.canoa(&["ps", "-aq"]).ok().says("");
+}
+
+fn an_exec_takes_on_filter_and_no_new_privileges(lab: &Lab) {
+    let option = profile(lab);
+    let words =
+        ["run", "-d", "--name", "box", "--security-opt", &option, "--security-opt", "no-new-privileges"];
+    lab.canoa(&[&words[..], &["--cap-drop", "KILL", "base", "sleep", "1000"]].concat()).ok();
+    let keys = ["Seccomp", "NoNewPrivs", "CapBnd", "CapEff", "CapPrm"];
+    let first: Vec<String> = keys.iter().map(|key| status(lab.pid("box"), key)).collect();
+    assert_eq!(first[..2], ["2", "1"]);
+    let said = lab.canoa(&["exec", "box", "cat", "/proc/self/status"]).ok();
+    for (key, value) in keys.iter().zip(&first) {
+        assert!(said.lines().contains(&format!("{key}:\t{value}").as_str()), "{key}: {value}\n{said}");
+    }
+    lab.canoa(&["exec", "box", "mkdir", "/new"]).exits(1).complains_about("No space left on device");
+}
+
+/// A program that ends with its effective user as exit code: an ELF file of one segment (elf(5)).
+fn whoami() -> Vec<u8> {
+    let (machine, code): (u16, &[u8]) = match std::env::consts::ARCH {
+        // mov eax, 107 (geteuid); syscall; mov edi, eax; mov eax, 60 (exit); syscall
+        "x86_64" => (62, b"\xb8\x6b\0\0\0\x0f\x05\x89\xc7\xb8\x3c\0\0\0\x0f\x05"),
+        // mov x8, 175; svc 0; mov x8, 93; svc 0
+        _ => (183, b"\xe8\x15\x80\xd2\x01\0\0\xd4\xa8\x0b\x80\xd2\x01\0\0\xd4"),
+    };
+    let size = 120 + code.len() as u64;
+    let place = 0x40_0000_u64;
+    let words = |words: &[u64]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
+    let mut file = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0".to_vec();
+    file.extend(machine.to_le_bytes());
+    file.extend(1_u32.to_le_bytes());
+    // Where it begins, where the table of segments is; no table of sections.
+    file.extend(words(&[place + 120, 64, 0]));
+    file.extend(b"\0\0\0\0\x40\0\x38\0\x01\0\0\0\0\0\0\0");
+    // To be loaded: all of the file, to be read and executed.
+    file.extend(b"\x01\0\0\0\x05\0\0\0");
+    file.extend(words(&[0, place, place, size, size, 4096]));
+    file.extend(code);
+    file
+}
+
+/// A set-uid program takes effect, or it doesn't.
+fn no_new_privileges_holds_for_setuid_programs(lab: &Lab) {
+    use std::os::unix::fs::PermissionsExt;
+    let path = lab.folder.join("whoami");
+    std::fs::write(&path, whoami()).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o4755)).unwrap();
+    let volume = format!("{}:/whoami", path.display());
+    let run = |flags: &[&str]| {
+        lab.canoa(&[&["run", "--rm", "-u", "77", "-v", &volume], flags, &["base", "/whoami"]].concat())
+    };
+    run(&[]).exits(0);
+    run(&["--security-opt", "no-new-privileges:false"]).exits(0);
+    run(&["--security-opt", "no-new-privileges"]).exits(77);
+}
+
+fn security_options_that_do_not_exist_are_refused(lab: &Lab) {
+    for (option, words) in [
+        ("magic=1", "invalid --security-opt 2: \"magic=1\""),
+        ("no-new-privileges=maybe", "invalid --security-opt 2: \"no-new-privileges=maybe\""),
+        ("nothing", "--security-opt: \"nothing\""),
+        ("seccomp=/not/there.json", "opening seccomp profile (/not/there.json) failed"),
+    ] {
+        lab.canoa(&["run", "--rm", "--security-opt", option, "base"]).exits(125).complains_about(words);
+    }
+    for option in ["apparmor=unconfined", "label=disable", "no-new-privileges:false"] {
+        lab.canoa(&["run", "--rm", "--security-opt", option, "base", "true"]).ok();
+    }
+}
+
+/// The low-level half of our bundle is the OCI runtime specification's: with a root, runc runs it, and
+/// its process is filtered as ours is.
+fn a_runtime_of_others_filters_by_our_bundle(lab: &Lab) {
+    let id = lab.canoa(&["run", "-d", "--network", "none", "--name", "box", "base", "sleep", "1000"]).ok();
+    let ours = lab.data_root().join("containers").join(id.text());
+    let bundle = lab.folder.join("bundle");
+    std::fs::create_dir_all(bundle.join("rootfs")).unwrap();
+    let mut config: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(ours.join("config.json")).unwrap()).unwrap();
+    assert_eq!(config["linux"]["seccomp"]["defaultAction"], "SCMP_ACT_ERRNO");
+    // Control groups are another story: the lab's are not where runc would look for them.
+    config["linux"]["cgroupsPath"] = serde_json::Value::Null;
+    config["linux"]["resources"] = serde_json::json!({});
+    let script = "grep -E '^(Seccomp|CapEff|NoNewPrivs):' /proc/self/status; unshare -U true";
+    config["process"]["args"] = serde_json::json!(["sh", "-c", script]);
+    std::fs::write(bundle.join("config.json"), config.to_string()).unwrap();
+    let tar = lab.folder.join("root.tar");
+    let output =
+        lab.command(&["export", "box"]).stdout(std::fs::File::create(&tar).unwrap()).status().unwrap();
+    assert!(output.success());
+    lab.host(&["tar", "-xf", &tar.to_string_lossy(), "-C", &bundle.join("rootfs").to_string_lossy()]).ok();
+    let mut runc = lab.program("runc");
+    runc.args(["--root", "/run/runc", "run", "--bundle"]).arg(&bundle).arg("borrowed");
+    let ran = lab.finish(&mut runc);
+    let ran = ran.mentions("Seccomp:\t2").mentions(&format!("CapEff:\t{DEFAULT}"));
+    ran.mentions("NoNewPrivs:\t0").complains_about("Operation not permitted");
 }
