@@ -20,11 +20,14 @@
 //! - [`veth`]: the cable: a pair of interfaces, one end in the container.
 //! - [`addresses`]: who has which address, also after a crash.
 //! - [`nat`] and [`forwarding`]: the way out, behind the host's own address.
-//! - [`Network`]: all of these together, for a program without a daemon.
+//! - [`publish`], [`ports`], [`dnat`], [`proxy`], and together [`Published`]: the way in, by ports of
+//!   the host.
+//! - [`Network`]: all that a network is made of, for a program without a daemon.
 //! - [`names`]: what a program in the container reads about names: hosts, hostname, resolv.conf.
 
 pub mod addresses;
 pub mod bridge;
+pub mod dnat;
 pub mod forwarding;
 mod link;
 pub mod names;
@@ -33,10 +36,17 @@ pub mod nat;
 pub mod netlink;
 mod network;
 mod nftables;
+pub mod ports;
+pub mod proxy;
+pub mod publish;
+mod published;
 pub mod subnet;
 pub mod veth;
 
 pub use addresses::Addresses;
 pub use bridge::Bridge;
 pub use network::Network;
+pub use ports::Port;
+pub use publish::Publish;
+pub use published::Published;
 pub use veth::{Interface, attach, lo_up};

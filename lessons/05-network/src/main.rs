@@ -1,7 +1,7 @@
 //! Lesson 5's program: lesson 4's, with a network.
 //!
 //! ```text
-//! cargo run -p lesson-05 -- run [lesson 4's flags] IMAGE [PROGRAM [ARGUMENT]…]
+//! cargo run -p lesson-05 -- run [lesson 4's flags] [--publish 8080:80] IMAGE [PROGRAM [ARGUMENT]…]
 //! ```
 
 use std::net::IpAddr;
@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use cgroups::{Cgroup, Limits, own_namespace, remove_parent};
 use images::{PullOptions, Store, WritableLayer};
 use namespaces::flags::{Flags, finish};
-use namespaces::{Isolation, Result, Status, exec, set_hostname};
+use namespaces::{Error, Isolation, Result, Status, exec, set_hostname};
 use network::namespace::of_process;
-use network::{Interface, Network, attach, lo_up, names};
+use network::{Interface, Network, Port, Publish, Published, attach, lo_up, names, ports};
 use rootfs::{Mount, Privileges, Rootfs, User};
 
 /// The groups of all lessons' programs are in this one.
@@ -24,33 +24,40 @@ const NOTES: &str = "/run/canoa-lessons";
 
 fn main() {
     let mut words = std::env::args().skip(1);
-    let known = ["hostname", "volume", "user", "memory", "cpus", "pids", "store", "platform"];
+    let known = ["hostname", "volume", "user", "memory", "cpus", "pids", "store", "platform", "publish"];
     let outcome = match words.next().as_deref() {
         Some("run") => Flags::parse(words, &known).map(run),
-        _ => Err("usage: lesson-05 run [lesson 4's flags] IMAGE [PROGRAM …]".into()),
+        _ => Err("usage: lesson-05 run [lesson 4's flags] [--publish 8080:80] IMAGE [PROGRAM …]".into()),
     };
     finish("lesson-05", outcome)
 }
 
 // ANCHOR: run
 fn run(flags: Flags) -> Result<Status> {
+    // First of all: that somebody has the port is said before anything is made.
+    let wanted = flags.value("publish").map(str::parse::<Publish>).transpose()?;
+    let wanted: Vec<_> = wanted.iter().flat_map(Publish::bindings).collect();
+    let ports = ports::reserve(&wanted)?;
     // An ordinary user can't lay a cable to the host's network: there is only `lo`.
     if !nix::unistd::geteuid().is_root() {
+        if !ports.is_empty() {
+            return Err(Error::new("publish ports", "", "without root no network leads to them: try sudo"));
+        }
         eprintln!("lesson-05: without root there is no network but lo: try sudo");
-        return contain(&flags, None);
+        return contain(&flags, None, ports);
     }
     let network = Network::at(Path::new(NOTES), NETWORK);
     let me = std::process::id().to_string();
     let lives = |process: &str| Path::new("/proc").join(process).exists();
-    let status = network.join(&me, lives).and_then(|interface| contain(&flags, Some(&interface)));
+    let status = network.join(&me, lives).and_then(|interface| contain(&flags, Some(&interface), ports));
     network.leave(&me)?;
     status
 }
 // ANCHOR_END: run
 
-fn contain(flags: &Flags, interface: Option<&Interface>) -> Result<Status> {
+fn contain(flags: &Flags, interface: Option<&Interface>, ports: Vec<Port>) -> Result<Status> {
     let folder = flags.value("store").map_or_else(|| images::data_folder("canoa-lessons"), PathBuf::from);
-    let store = Store::open(&folder).map_err(namespaces::Error::from)?;
+    let store = Store::open(&folder).map_err(Error::from)?;
     let name = flags.rest.first().map_or("", String::as_str);
     let platform = flags.value("platform").map(str::parse).transpose()?;
     let options = PullOptions { platform, credentials: None };
@@ -83,9 +90,9 @@ fn contain(flags: &Flags, interface: Option<&Interface>) -> Result<Status> {
         exec(&command)
     });
     let status = status.and_then(|child| {
-        if let Some(interface) = interface {
-            attach(of_process(child.pid().as_raw())?.as_fd(), interface)?;
-        }
+        let Some(interface) = interface else { return child.release()?.wait() };
+        attach(of_process(child.pid().as_raw())?.as_fd(), interface)?;
+        let _published = Published::open(ports, Some(NETWORK), interface)?;
         child.release()?.wait()
     });
     if cgroup.oom_kills()? > 0 {

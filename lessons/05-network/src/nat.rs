@@ -16,8 +16,7 @@
 //! }
 //! ```
 //!
-//! Published ports come into the same table later: a map from port to container, and one rule
-//! that looks into it, so that a container is an element of a set and not a rule of its own.
+//! Published ports ([`crate::dnat`]) are in the same table.
 //!
 //! There are no rules here that let forwarded packets pass. They wouldn't help: in nftables an
 //! `accept` ends the chain that says it, and the others are still asked; a `drop` is final. What
@@ -26,6 +25,7 @@
 use namespaces::{Error, Result, step};
 
 use crate::bridge::Bridge;
+use crate::dnat;
 use crate::nftables::{self, Batch};
 
 /// Masquerades what leaves the bridge's subnet by any interface but the bridge. A second call
@@ -46,15 +46,17 @@ pub fn ensure(table: &str, bridge: &Bridge) -> Result<()> {
     step("masquerade", bridge.gateway.trunc(), || batch.commit()).map_err(way_out)
 }
 
-/// Takes the rule of [`ensure`] away, and with the last chain the table. There being none is no
-/// error.
+/// Takes away all that a network has in the table: the rule of [`ensure`], and its published ports.
+/// With the last chain the table goes, too. There being none is no error.
 pub fn remove(table: &str, bridge: &Bridge) -> Result<()> {
-    let ours = chain_of(bridge);
+    let (published, maps) = dnat::names(&bridge.name);
     loop {
         let (chains, generation) = step("list nftables chains", table, nftables::chains).map_err(way_out)?;
         let in_table = |chain: &&nftables::Chain| chain.family == IP && chain.table == table;
-        let (mine, others): (Vec<_>, Vec<_>) =
-            chains.iter().filter(in_table).partition(|chain| chain.name == ours);
+        let (mine, others): (Vec<_>, Vec<_>) = chains
+            .iter()
+            .filter(in_table)
+            .partition(|chain| chain.name == chain_of(bridge) || published.contains(&chain.name));
         if mine.is_empty() {
             return Ok(());
         }
@@ -62,7 +64,11 @@ pub fn remove(table: &str, bridge: &Bridge) -> Result<()> {
         if others.is_empty() {
             batch.delete_table();
         } else {
-            batch.delete_chain(&ours);
+            mine.iter().for_each(|chain| batch.delete_chain(&chain.name));
+            // They came with their chains, and go after them: rules look into them.
+            if mine.iter().any(|chain| published.contains(&chain.name)) {
+                maps.iter().for_each(|map| batch.delete_map(map));
+            }
         }
         match step("unmasquerade", bridge.gateway.trunc(), || batch.commit()) {
             // Somebody has changed the rules since we looked: perhaps we aren't the last any more.
@@ -103,12 +109,12 @@ fn comment_of(bridge: &Bridge) -> String {
     format!("containers of {} on {}", bridge.gateway.trunc(), bridge.name)
 }
 
-fn way_out(error: Error) -> Error {
+pub(crate) fn way_out(error: Error) -> Error {
     match error.errno {
         libc::EPERM => error.hint("it takes CAP_NET_ADMIN"),
-        libc::ENOENT | libc::EOPNOTSUPP | libc::EPROTONOSUPPORT => {
-            error.hint("the kernel lacks nftables or its NAT: modprobe nf_tables nft_masq nft_chain_nat")
-        }
+        libc::ENOENT | libc::EOPNOTSUPP | libc::EPROTONOSUPPORT => error.hint(
+            "the kernel lacks nftables or its NAT: modprobe nf_tables nft_masq nft_chain_nat nft_fib_ipv4",
+        ),
         _ => error,
     }
 }

@@ -1,4 +1,5 @@
-//! nftables, the kernel's packet filter, spoken over netlink: no more of it than [`crate::nat`] needs.
+//! nftables, the kernel's packet filter, spoken over netlink: no more of it than [`crate::nat`] and
+//! [`crate::dnat`] need.
 //!
 //! Tables hold chains, chains hold rules. A *base chain* is hooked into the path of each packet;
 //! a rule is a list of small expressions, which load something into a register and compare it,
@@ -8,8 +9,10 @@
 //! the generation of the rules that it was thought out for; if they have changed since then, the
 //! kernel refuses it (`ERESTART`), and one looks again.
 //!
-//! This is the only module that knows netlink-bindings and netlink-socket2. See nft(8), and
+//! This, with [`map`], is the only module that knows netlink-bindings and netlink-socket2. See nft(8), and
 //! `include/uapi/linux/netfilter/nf_tables.h`.
+
+pub(crate) mod map;
 
 use ipnet::Ipv4Net;
 use netlink_bindings::nftables::{
@@ -41,15 +44,19 @@ pub(crate) struct Chain {
     pub(crate) policy: Option<u32>,
 }
 
+/// The generation of the rules: another one after each change.
+pub(crate) fn generation() -> Result<u32, Refused> {
+    let mut socket = NetlinkSocket::new();
+    let request = Request::new().op_getgen_do(&Nfgenmsg::new());
+    let mut answer = socket.request(&request)?;
+    let (_, generation) = answer.recv_one().map_err(refused)?;
+    generation.get_id().map_err(|error| refused(error.into()))
+}
+
 /// Every chain of this network namespace, and the generation of the rules that was seen.
 pub(crate) fn chains() -> Result<(Vec<Chain>, u32), Refused> {
+    let generation = generation()?;
     let mut socket = NetlinkSocket::new();
-    let generation = {
-        let request = Request::new().op_getgen_do(&Nfgenmsg::new());
-        let mut answer = socket.request(&request)?;
-        let (_, generation) = answer.recv_one().map_err(refused)?;
-        generation.get_id().map_err(|error| refused(error.into()))?
-    };
     let request = Request::new().op_getchain_dump(&Nfgenmsg::new());
     let mut answers = socket.request(&request)?;
     let mut chains = Vec::new();
@@ -219,12 +226,16 @@ fn leaves_not_by<'a>(expressions: Expressions<'a>, interface: &str) -> Expressio
         .push_key(MetaKeys::Oifname as u32)
         .end_nested()
         .end_nested();
-    // The kernel compares all bytes that a name can have (IFNAMSIZ), which are zero at its end.
+    compare(expressions, CmpOps::Neq, &interface_name(interface))
+}
+
+/// The kernel compares all bytes that a name can have (IFNAMSIZ), which are zero at its end.
+fn interface_name(interface: &str) -> [u8; libc::IFNAMSIZ] {
     let mut name = [0; libc::IFNAMSIZ];
     for (place, byte) in name.iter_mut().zip(interface.bytes().take(libc::IFNAMSIZ - 1)) {
         *place = byte;
     }
-    compare(expressions, CmpOps::Neq, &name)
+    name
 }
 
 fn compare<'a>(expressions: Expressions<'a>, how: CmpOps, value: &[u8]) -> Expressions<'a> {

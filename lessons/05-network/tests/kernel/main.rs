@@ -5,10 +5,12 @@
 mod bridge;
 mod cable;
 mod forwarding;
+mod frame;
 mod lab;
 mod namespace;
 mod nat;
 mod network;
+mod ports;
 mod read;
 mod shared;
 
@@ -21,6 +23,7 @@ fn main() {
         cable::TESTS,
         nat::TESTS,
         forwarding::TESTS,
+        ports::TESTS,
         network::TESTS,
         shared::TESTS,
     ]

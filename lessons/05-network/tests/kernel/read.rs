@@ -106,6 +106,34 @@ pub fn rules() -> Vec<String> {
     found
 }
 
+/// The elements of all maps of a table, as bytes: key and value.
+pub fn elements(table: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let header = nftables::Nfgenmsg { nfgen_family: nix::libc::AF_INET as u8, ..nftables::Nfgenmsg::new() };
+    let mut socket = netlink_socket2::NetlinkSocket::new();
+    let mut maps = Vec::new();
+    let mut answers = socket.request(&nftables::Request::new().op_getset_dump(&header)).unwrap();
+    while let Some(answer) = answers.recv() {
+        let (_, map) = answer.unwrap();
+        if map.get_table().unwrap().to_str() == Ok(table) {
+            maps.push(map.get_name().unwrap().to_owned());
+        }
+    }
+    let mut found = Vec::new();
+    for map in maps {
+        let mut request = nftables::Request::new().op_getsetelem_dump(&header);
+        request.encode().push_table_bytes(table.as_bytes()).push_set(&map);
+        let mut answers = socket.request(&request).unwrap();
+        while let Some(answer) = answers.recv() {
+            for element in answer.unwrap().1.get_elements().into_iter().flatten().flatten() {
+                let nftables::SetelemListElemAttrs::Elem(element) = element;
+                let key = element.get_key().unwrap().get_value().unwrap().to_vec();
+                found.push((key, element.get_data().unwrap().get_value().unwrap().to_vec()));
+            }
+        }
+    }
+    found
+}
+
 /// Waits for something that the kernel does in its own time.
 pub fn soon(what: &str, is_so: impl Fn() -> bool) {
     let start = Instant::now();
