@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use mdbook_driver::MDBook;
 
 use crate::language::{LANGUAGES, Language};
+use crate::picture;
 
 /// Builds both languages of the book in `book` into `site`, which it returns.
 pub fn build(book: &Path, site: &Path) -> Result<PathBuf> {
@@ -23,11 +24,19 @@ fn build_language(source: &Path, target: &Path, language: Language) -> Result<()
     let mut book = MDBook::load(source)?;
     book.config.build.build_dir = target.to_owned();
     // Both trees have the same pages, so that each page knows its twin's address.
+    let pages = source.join(&book.config.book.src);
+    let mut pictures = Ok(());
     book.book.for_each_chapter_mut(|chapter| {
-        if let Some(path) = &chapter.path {
-            chapter.content = format!("{}\n\n{}", link_to_twin(path, language.other()), chapter.content);
+        let Some(path) = &chapter.path else { return };
+        let folder = pages.join(path.parent().unwrap_or(Path::new("")));
+        match picture::put_in(&chapter.content, &folder) {
+            Ok(content) => {
+                chapter.content = format!("{}\n\n{content}", link_to_twin(path, language.other()));
+            }
+            Err(error) => pictures = Err(error),
         }
     });
+    pictures?;
     book.build()
 }
 
@@ -104,6 +113,9 @@ mod tests {
             );
             assert!(page.contains(&format!("../{}/01-namespaces.html", language.other().code)));
             assert!(!page.contains("{{#"), "no directive of mdBook is left as it was written");
+            let page = fs::read_to_string(site.join(language.code).join("introduction.html")).unwrap();
+            assert!(page.contains("<svg"), "the pictures stand in the page, where they follow its theme");
+            assert!(!page.contains("&lt;svg") && !page.contains("&lt;rect"), "and aren't taken for text");
         }
         fs::remove_dir_all(site).unwrap();
     }

@@ -9,6 +9,7 @@
 mod build;
 mod check;
 mod language;
+mod picture;
 mod serve;
 
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Links: each that stays inside the book leads to a page that exists, and to a heading in it.
+//! Links: each that stays inside the book leads to a page that exists, and to a heading or an entry in it.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -8,10 +8,13 @@ use super::page::Page;
 /// Checks the links of `page`, called `name` in `tree`. Links to other sites are not followed: the gate
 /// needs no network.
 pub fn problems(tree: &Tree, name: &Path, page: &Page) -> Vec<(usize, String)> {
+    let of_entries = page.entries.iter().flat_map(|entry| entry.links.iter().map(|link| (entry.line, link)));
     page.links
         .iter()
-        .filter(|link| !is_external(&link.target))
-        .filter_map(|link| Some((link.line, problem(tree, name, &link.target)?)))
+        .map(|link| (link.line, &link.target))
+        .chain(of_entries)
+        .filter(|(_, target)| !is_external(target))
+        .filter_map(|(line, target)| Some((line, problem(tree, name, target)?)))
         .collect()
 }
 
@@ -25,8 +28,9 @@ fn problem(tree: &Tree, name: &Path, target: &str) -> Option<String> {
     let Some(page) = wanted.and_then(|wanted| tree.pages.get(&wanted)) else {
         return Some(format!("links to {target}, and there is no such page"));
     };
-    let found =
-        fragment.is_empty() || page.headings.iter().any(|heading| heading.id.as_deref() == Some(fragment));
+    let found = fragment.is_empty()
+        || page.headings.iter().any(|heading| heading.id.as_deref() == Some(fragment))
+        || page.entries.iter().any(|entry| entry.id == fragment);
     (!found).then(|| format!("links to {target}, and that page has no heading {{#{fragment}}}"))
 }
 

@@ -3,10 +3,12 @@
 //! mdBook itself is lenient: a missing anchor becomes an empty block, a broken link stays a link, and it
 //! exits with 0. So everything is checked here, on the Markdown as it was written.
 
+mod glossary;
 mod include;
 mod link;
 mod page;
 mod parity;
+mod picture;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -64,6 +66,8 @@ pub fn check(book: &Path) -> Result<Vec<Problem>> {
             let found = [
                 page.problems(name == Path::new(SUMMARY)),
                 include::problems(&book.join(&path), page),
+                picture::problems(&book.join(&path), page),
+                glossary::problems(page),
                 link::problems(&tree, name, page),
             ];
             problems.extend(found.into_iter().flatten().map(|(line, what)| Problem {
@@ -75,7 +79,7 @@ pub fn check(book: &Path) -> Result<Vec<Problem>> {
         trees.push(tree);
     }
     if let [first, second] = &trees[..] {
-        problems.extend(parity::problems(first, second));
+        problems.extend(parity::problems(book, first, second));
     }
     Ok(problems)
 }

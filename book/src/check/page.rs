@@ -1,11 +1,16 @@
-//! A page as the gate sees it: its headings, what it quotes, where it links to.
+//! A page as the gate sees it: its headings, what it quotes and shows, where it links to.
+
+use crate::picture;
 
 /// What stands in a page, in its order. Lines are counted from 1.
 #[derive(Debug, Default)]
 pub struct Page {
     pub headings: Vec<Heading>,
     pub includes: Vec<Include>,
+    /// Those of entries are the entries' own.
     pub links: Vec<Link>,
+    pub pictures: Vec<Picture>,
+    pub entries: Vec<Entry>,
     /// The line at which a code block begins that nothing ends.
     pub unclosed: Option<usize>,
     /// For SUMMARY.md: each entry's depth and what it is, without its text.
@@ -30,11 +35,30 @@ pub struct Include {
     pub anchor: Option<String>,
 }
 
-/// `[text](target)`, or a picture.
+/// `[text](target)`.
 #[derive(Debug)]
 pub struct Link {
     pub line: usize,
     pub target: String,
+}
+
+/// `![alt](target)` on a line of its own.
+#[derive(Debug)]
+pub struct Picture {
+    pub line: usize,
+    pub alt: String,
+    pub target: String,
+}
+
+/// A glossary's entry, `- <a id="layer"></a>**layer** (*capa*): what it is`.
+#[derive(Debug)]
+pub struct Entry {
+    pub line: usize,
+    pub id: String,
+    /// The term in the page's language, and in the other one.
+    pub term: String,
+    pub pair: String,
+    pub links: Vec<String>,
 }
 
 impl Page {
@@ -58,6 +82,15 @@ impl Page {
     }
 
     fn read_prose(&mut self, line: usize, text: &str) {
+        if let Some((alt, target)) = picture::of_line(text) {
+            let (alt, target) = (alt.to_owned(), target.to_owned());
+            self.pictures.push(Picture { line, alt, target });
+            return;
+        }
+        if let Some(entry) = entry_of(line, text) {
+            self.entries.push(entry);
+            return;
+        }
         let level = text.chars().take_while(|&c| c == '#').count();
         if (1..=6).contains(&level) && text[level..].starts_with(' ') {
             self.headings.push(Heading { line, level, id: id_of(text) });
@@ -100,6 +133,14 @@ impl Page {
 fn id_of(heading: &str) -> Option<String> {
     let (_, id) = heading.trim_end().strip_suffix('}')?.rsplit_once("{#")?;
     (!id.is_empty()).then(|| id.to_owned())
+}
+
+fn entry_of(line: usize, text: &str) -> Option<Entry> {
+    let (id, rest) = text.strip_prefix("- <a id=\"")?.split_once("\"></a>**")?;
+    let (term, rest) = rest.split_once("** (*")?;
+    let (pair, rest) = rest.split_once("*): ")?;
+    let links = link_targets(&without_code(rest));
+    Some(Entry { line, id: id.to_owned(), term: term.to_owned(), pair: pair.to_owned(), links })
 }
 
 fn include_of(line: usize, text: &str) -> Option<Include> {

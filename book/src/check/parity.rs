@@ -4,10 +4,10 @@ use std::fmt::Display;
 use std::path::Path;
 
 use super::page::Page;
-use super::{Problem, SUMMARY, Tree};
+use super::{Problem, SUMMARY, Tree, glossary, picture};
 
-/// Compares two trees.
-pub fn problems(first: &Tree, second: &Tree) -> Vec<Problem> {
+/// Compares two trees in the folder `book`.
+pub fn problems(book: &Path, first: &Tree, second: &Tree) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (here, there) in [(first, second), (second, first)] {
         for name in here.pages.keys().filter(|name| !there.pages.contains_key(*name)) {
@@ -21,11 +21,23 @@ pub fn problems(first: &Tree, second: &Tree) -> Vec<Problem> {
             problems.extend(
                 differences(name, page, twin, &first.folder.join(name).display())
                     .into_iter()
+                    .chain(glossary::differences(page, twin))
+                    .chain(redrawn(page, twin, &book.join(&first.folder), &book.join(&second.folder)))
                     .map(|(line, what)| Problem { page: there.clone(), line, what }),
             );
         }
     }
     problems
+}
+
+/// Pictures that differ in more than their words.
+fn redrawn(first: &Page, second: &Page, here: &Path, there: &Path) -> Vec<(usize, String)> {
+    let both = first.pictures.iter().zip(&second.pictures);
+    both.filter(|(a, b)| {
+        a.target == b.target && picture::differ(&here.join(&a.target), &there.join(&b.target))
+    })
+    .map(|(_, b)| (b.line, format!("{} is drawn otherwise than in the other language", b.target)))
+    .collect()
 }
 
 /// Where the second page departs from the first; the line is the second's.
@@ -44,6 +56,9 @@ fn differences(name: &Path, first: &Page, second: &Page, twin: &impl Display) ->
     let links = |page: &Page| -> Vec<(usize, String)> {
         page.links.iter().map(|l| (l.line, format!("link to {}", l.target))).collect()
     };
+    let pictures = |page: &Page| -> Vec<(usize, String)> {
+        page.pictures.iter().map(|p| (p.line, format!("picture {}", p.target))).collect()
+    };
     let outline = |page: &Page| -> Vec<(usize, String)> {
         page.outline.iter().map(|entry| (0, format!("entry {entry}"))).collect()
     };
@@ -54,6 +69,7 @@ fn differences(name: &Path, first: &Page, second: &Page, twin: &impl Display) ->
     compare(headings(first), headings(second));
     compare(includes(first), includes(second));
     compare(links(first), links(second));
+    compare(pictures(first), pictures(second));
     if name == Path::new(SUMMARY) {
         compare(outline(first), outline(second));
     }
