@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use cgroups::{Cpu, DeviceRule, Layout, Limits};
+use cgroups::{Cpu, DeviceRule, Limits, NumberList};
 use libc::sock_filter;
 use lifecycle::pty::Size;
 use lifecycle::stdio::Stdio;
@@ -28,7 +28,8 @@ pub(super) fn container(spec: &Spec, extra: &Extra, root: OwnedFd, place: &Path)
     let mut rootfs = Rootfs::mount(root, place)
         .read_only(spec.root().as_ref().and_then(|root| root.readonly()).unwrap_or(false))
         .mask(linux.masked_paths().iter().flatten().map(PathBuf::from))
-        .read_only_paths(linux.readonly_paths().iter().flatten().map(PathBuf::from));
+        .read_only_paths(linux.readonly_paths().iter().flatten().map(PathBuf::from))
+        .read_only_paths(cgroup_folders(spec));
     for mount in spec.mounts().iter().flatten() {
         for mount in mounts(mount, own_network)? {
             rootfs = rootfs.with(mount);
@@ -115,20 +116,19 @@ fn mounts(mount: &Mount, own_network: bool) -> Result<Vec<rootfs::Mount>> {
     let kind = mount.typ().as_deref().unwrap_or("bind");
     let source = mount.source().as_deref().unwrap_or(Path::new(kind));
     match kind {
-        "cgroup" => cgroup_mounts(target, source, &words),
+        "cgroup" => cgroups::mounts(target, &words),
         // The kernel gives a sysfs only to who owns the network namespace which it would show.
         "sysfs" if !own_network && in_user_namespace() => Ok(vec![rootfs::Mount::bind("/sys", target, true)]),
         _ => Ok(vec![rootfs::Mount::from_words(target, kind, source, &words)?]),
     }
 }
 
-/// With the second version, the container's own group, seen as the root of all. With the first
-/// there would be a tree for each controller: left out, as programs ask for the second today.
-fn cgroup_mounts(target: &Path, source: &Path, words: &[String]) -> Result<Vec<rootfs::Mount>> {
-    match Layout::of_this_machine()? {
-        Layout::V2(_) => Ok(vec![rootfs::Mount::from_words(target, "cgroup2", source, words)?]),
-        Layout::V1(_) | Layout::None => Ok(vec![]),
-    }
+/// Where the container's groups are to be seen without a right to write: what holds them, too, in which
+/// folders were made for them.
+fn cgroup_folders(spec: &Spec) -> Vec<PathBuf> {
+    let is_read_only = |mount: &&Mount| mount.options().iter().flatten().any(|word| word == "ro");
+    let cgroups = spec.mounts().iter().flatten().filter(|mount| mount.typ().as_deref() == Some("cgroup"));
+    cgroups.filter(is_read_only).map(|mount| mount.destination().clone()).collect()
 }
 
 fn limits(resources: &LinuxResources) -> Result<Limits> {
@@ -152,12 +152,21 @@ fn limits(resources: &LinuxResources) -> Result<Limits> {
             access: rule.access().clone().unwrap_or_else(|| "rwm".into()),
         })
     });
+    let list = |text: &Option<String>| -> Result<Option<NumberList>> {
+        let wrong = |reason: String| Error::new("read bundle", "linux.resources.cpu", reason);
+        text.as_deref().map(str::parse).transpose().map_err(wrong)
+    };
     Ok(Limits {
         memory: positive(memory.and_then(|memory| memory.limit())),
         memory_and_swap: positive(memory.and_then(|memory| memory.swap())),
+        memory_reservation: positive(memory.and_then(|memory| memory.reservation())),
+        oom_kill_disable: memory.and_then(|memory| memory.disable_oom_killer()).unwrap_or(false),
         cpu: cpu.and_then(|cpu| {
             Some(Cpu { quota: positive(cpu.quota())?, period: cpu.period().unwrap_or(100_000) })
         }),
+        cpu_shares: cpu.and_then(|cpu| cpu.shares()),
+        cpus: cpu.map_or(Ok(None), |cpu| list(cpu.cpus()))?,
+        memory_nodes: cpu.map_or(Ok(None), |cpu| list(cpu.mems()))?,
         pids: positive(resources.pids().as_ref().map(|pids| pids.limit())),
         devices: rules.collect::<Result<_>>()?,
     })

@@ -1,7 +1,6 @@
 //! A container's control group, whichever version the machine has.
 
 use std::os::fd::BorrowedFd;
-use std::path::Path;
 
 use namespaces::{Error, Result, in_user_namespace, step};
 use nix::sched::{CloneFlags, unshare};
@@ -9,7 +8,8 @@ use nix::unistd::geteuid;
 
 use crate::layout::Layout;
 use crate::limits::Limits;
-use crate::{v1, v2};
+use crate::statistics::Statistics;
+use crate::{group_name, v1, v2};
 
 /// The group of one container.
 #[derive(Debug)]
@@ -26,32 +26,23 @@ enum Inner {
     None,
 }
 
-/// What a group has used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Usage {
-    /// Bytes of memory, now.
-    pub memory: u64,
-    /// Nanoseconds of processor time, since it was made.
-    pub cpu: u64,
-    /// Processes and threads, now.
-    pub pids: u64,
-}
-
 impl Cgroup {
     /// Makes the group `parent/name` with these limits, and `parent` where it isn't there.
     ///
-    /// `parent` begins at the root of the hierarchy: `/canoa`.
+    /// `parent` begins at the group below which this user may make some ([`crate::Layout`]): `/canoa`.
     ///
     /// # Errors
-    /// When limits are wanted which this machine doesn't give to this user, or has no controller
-    /// for. Without any, a user who may not make groups gets none.
+    /// When a name is none, when limits are wanted which this machine doesn't give to this user, or
+    /// has no controller for. Nothing is left behind then. Without limits, a user who may not make
+    /// groups gets none.
     pub fn create(parent: &str, name: &str, limits: &Limits) -> Result<Cgroup> {
-        let group = Path::new(parent).join(name);
+        let inside = group_name::path(parent, name)?;
+        limits.check()?;
         let made = match Layout::of_this_machine()? {
-            Layout::V1(controllers) => v1::Groups::create(&controllers, &group, limits).map(Inner::V1),
-            Layout::V2(root) => v2::Group::create(&root, &group, limits).map(Inner::V2),
+            Layout::V1(homes) => v1::Groups::create(homes, &inside, limits).map(Inner::V1),
+            Layout::V2(home) => v2::Group::create(&home, &inside, limits).map(Inner::V2),
             Layout::None => {
-                Err(Error::new("make cgroup", group.display(), "this machine has no cgroups mounted"))
+                Err(Error::new("make cgroup", inside.display(), "this machine has no cgroups mounted"))
             }
         };
         match made {
@@ -60,23 +51,56 @@ impl Cgroup {
             Err(error) if !limits.wanted() && not_allowed(&error) && !can_make_devices() => {
                 Ok(Cgroup { inner: Inner::None })
             }
-            Err(error) if not_allowed(&error) => Err(error.hint(
-                "limits need a cgroup, and this user may make none: run as root, or have one delegated \
-                 (`cargo taller doctor` tells how)",
-            )),
-            Err(error) => Err(error),
+            Err(error) => {
+                remove_parent(parent)?;
+                Err(match not_allowed(&error) {
+                    true => error.hint(
+                        "limits need a cgroup, and this user may make none: run as root, or have one \
+                         delegated (`cargo taller doctor` tells how)",
+                    ),
+                    false => error,
+                })
+            }
         }
     }
 
-    /// The group `parent/name` of a container that runs.
+    /// The group `parent/name` that was made before; where there is none, one that does nothing.
     pub fn open(parent: &str, name: &str) -> Result<Cgroup> {
-        let group = Path::new(parent).join(name);
+        let inside = group_name::path(parent, name)?;
         let inner = match Layout::of_this_machine()? {
-            Layout::V1(controllers) => v1::Groups::open(&controllers, &group)?.map(Inner::V1),
-            Layout::V2(root) => v2::Group::open(&root, &group)?.map(Inner::V2),
+            Layout::V1(homes) => v1::Groups::open(homes, &inside)?.map(Inner::V1),
+            Layout::V2(home) => v2::Group::open(&home, &inside)?.map(Inner::V2),
             Layout::None => None,
         };
         Ok(Cgroup { inner: inner.unwrap_or(Inner::None) })
+    }
+
+    /// As [`Cgroup::open`], for a group in which this process lives. It is found by the process: an
+    /// ordinary user may have made it from another delegated group than the one we are in now.
+    pub fn of(pid: i32, parent: &str, name: &str) -> Result<Cgroup> {
+        let inside = group_name::path(parent, name)?;
+        let inner = match Layout::around(pid, &inside)? {
+            Layout::V1(groups) => v1::Groups::at(groups)?.map(Inner::V1),
+            Layout::V2(group) => Some(Inner::V2(v2::Group::at(group)?)),
+            Layout::None => None,
+        };
+        Ok(Cgroup { inner: inner.unwrap_or(Inner::None) })
+    }
+
+    /// Sets other limits while its processes run. What isn't given stays as it is; so do the rules
+    /// for devices.
+    ///
+    /// # Errors
+    /// As [`Cgroup::create`]; and the kernel refuses a limit of memory that it can't reach by taking
+    /// back what it can.
+    pub fn update(&self, limits: &Limits) -> Result<()> {
+        limits.check()?;
+        let limits = Limits { devices: vec![], ..limits.clone() };
+        match &self.inner {
+            Inner::V1(groups) => groups.limit(&limits),
+            Inner::V2(group) => group.limit(&limits),
+            Inner::None => Err(without_group("set limit")),
+        }
     }
 
     /// Where a child can be born into the group: with the second version, `CLONE_INTO_CGROUP`
@@ -110,11 +134,11 @@ impl Cgroup {
     }
 
     /// What it has used.
-    pub fn usage(&self) -> Result<Usage> {
+    pub fn statistics(&self) -> Result<Statistics> {
         match &self.inner {
-            Inner::V1(groups) => groups.usage(),
-            Inner::V2(group) => group.usage(),
-            Inner::None => Ok(Usage::default()),
+            Inner::V1(groups) => groups.statistics(),
+            Inner::V2(group) => group.statistics(),
+            Inner::None => Ok(Statistics::default()),
         }
     }
 
@@ -127,12 +151,24 @@ impl Cgroup {
         }
     }
 
-    /// Stops all its processes, or lets them go on.
+    /// Stops all its processes, and returns when they have stopped; or lets them go on.
+    ///
+    /// # Errors
+    /// When one doesn't stop within two seconds (it may hang in the kernel). Then all go on.
     pub fn freeze(&self, frozen: bool) -> Result<()> {
         match &self.inner {
             Inner::V1(groups) => groups.freeze(frozen),
             Inner::V2(group) => group.freeze(frozen),
-            Inner::None => Err(Error::new("freeze", "", "this container has no cgroup")),
+            Inner::None => Err(without_group("freeze")),
+        }
+    }
+
+    /// Whether its processes are stopped.
+    pub fn is_frozen(&self) -> Result<bool> {
+        match &self.inner {
+            Inner::V1(groups) => groups.is_frozen(),
+            Inner::V2(group) => group.is_frozen(),
+            Inner::None => Ok(false),
         }
     }
 
@@ -153,18 +189,29 @@ impl Cgroup {
             Inner::None => Ok(()),
         }
     }
+
+    /// Whether it has this control file: of the first version in this controller's tree, or of the
+    /// second.
+    pub(crate) fn has(&self, controller: &str, v1: &str, v2: &str) -> bool {
+        match &self.inner {
+            Inner::V1(groups) => groups.has(controller, v1),
+            Inner::V2(group) => !v2.is_empty() && group.has(v2),
+            Inner::None => false,
+        }
+    }
 }
 
-/// Removes the parent of all groups, if none is left in it.
+fn without_group(step: &str) -> Error {
+    let why =
+        "this container has no cgroup, since its user may make none: `cargo taller doctor` tells the way out";
+    Error::new(step, "", why)
+}
+
+/// Removes the parent of all groups, if none is left in it and it isn't the top (`/`).
 pub fn remove_parent(parent: &str) -> Result<()> {
-    let folders = match Layout::of_this_machine()? {
-        Layout::V1(controllers) => controllers.into_values().collect(),
-        Layout::V2(root) => vec![root],
-        Layout::None => vec![],
-    };
-    for folder in folders {
+    for home in Layout::of_this_machine()?.homes() {
         // Refused (ENOTEMPTY, EBUSY) while a container is in there, which is as it should be.
-        let _ = std::fs::remove_dir(folder.join(parent.trim_start_matches('/')));
+        let _ = std::fs::remove_dir(home.join(parent.trim_start_matches('/')));
     }
     Ok(())
 }

@@ -1,12 +1,13 @@
 //! Control files: what the kernel shows and takes as text.
 
+use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use namespaces::{Result, step};
+use namespaces::{Error, Result, step};
 
 /// Writes a value to a control file, which must be there: it would be made on an ordinary file
 /// system, and here that is an error.
@@ -22,22 +23,55 @@ pub(crate) fn read(path: &Path) -> Result<String> {
     step("read", path.display(), || fs::read_to_string(path))
 }
 
-/// A number from a control file; "max" is the largest.
-pub(crate) fn number(path: &Path) -> Result<u64> {
-    let text = read(path)?;
-    Ok(text.trim().parse().unwrap_or(u64::MAX))
+/// As [`read`], or `None` where this kernel or this group has no such file.
+pub(crate) fn read_if_there(path: &Path) -> Result<Option<String>> {
+    match read(path) {
+        Err(error) if error.errno == libc::ENOENT => Ok(None),
+        other => other.map(Some),
+    }
 }
 
-/// The number behind a word in a file of lines such as `oom_kill 3`; 0 where it isn't.
-pub(crate) fn field(path: &Path, name: &str) -> Result<u64> {
-    let text = read(path)?;
-    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok());
-    Ok(value.unwrap_or(0))
+/// A number from a control file, or `None` where there is no such file.
+pub(crate) fn number(path: &Path) -> Result<Option<u64>> {
+    let Some(text) = read_if_there(path)? else { return Ok(None) };
+    let wrong = |_| Error::new("read", path.display(), format!("{:?} is no number", text.trim()));
+    text.trim().parse().map(Some).map_err(wrong)
 }
 
-/// The pids in `cgroup.procs`.
-pub(crate) fn pids(path: &Path) -> Result<Vec<i32>> {
-    Ok(read(path)?.lines().filter_map(|line| line.parse().ok()).collect())
+/// A limit: `None` where there is none, which version 2 writes as `max`, and version 1 as a number
+/// that no machine has.
+pub(crate) fn limit(path: &Path) -> Result<Option<u64>> {
+    let text = read_if_there(path)?.unwrap_or_default();
+    Ok(text.trim().parse().ok().filter(|limit| *limit < 1 << 62))
+}
+
+/// A file of lines such as `oom_kill 3`; empty where there is no such file.
+pub(crate) fn table(path: &Path) -> Result<BTreeMap<String, u64>> {
+    let text = read_if_there(path)?.unwrap_or_default();
+    let entry = |line: &str| {
+        let (name, value) = line.split_once(' ')?;
+        Some((name.to_owned(), value.trim().parse().ok()?))
+    };
+    Ok(text.lines().filter_map(entry).collect())
+}
+
+/// A group and all those below it, the inner ones first.
+pub(crate) fn tree(group: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(group).into_iter().flatten().flatten();
+    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let mut all: Vec<PathBuf> = folders.flat_map(|folder| tree(&folder.path())).collect();
+    all.push(group.to_owned());
+    all
+}
+
+/// The processes in a group and in those below it.
+pub(crate) fn processes(group: &Path) -> Result<Vec<i32>> {
+    let mut all = vec![];
+    for group in tree(group) {
+        let text = read_if_there(&group.join("cgroup.procs"))?.unwrap_or_default();
+        all.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()));
+    }
+    Ok(all)
 }
 
 /// Makes a group and those above it. Somebody may just be removing the empty parent: again, then.
@@ -53,8 +87,8 @@ pub(crate) fn make(group: &Path) -> Result<()> {
     })
 }
 
-/// Removes a group. A process that was killed leaves it a moment later, so the kernel may say
-/// "busy" for a while.
+/// Removes a group, with those that its own processes have made in it. A process that was killed
+/// leaves it a moment later, so the kernel may say "busy" for a while.
 pub(crate) fn remove(group: &Path) -> Result<()> {
     step("remove cgroup", group.display(), || {
         let mut pause = Duration::from_micros(50);
@@ -63,6 +97,9 @@ pub(crate) fn remove(group: &Path) -> Result<()> {
                 Ok(()) => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
                 Err(error) if busy(&error) && pause < Duration::from_millis(500) => {
+                    for inner in tree(group) {
+                        let _ = fs::remove_dir(inner);
+                    }
                     sleep(pause);
                     pause *= 2;
                 }
@@ -74,4 +111,17 @@ pub(crate) fn remove(group: &Path) -> Result<()> {
 
 fn busy(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EBUSY)
+}
+
+/// Waits until the kernel has done what it was told: a process in the middle of a system call
+/// freezes a moment later. For two seconds at most.
+pub(crate) fn wait_until(done: impl Fn() -> Result<bool>) -> Result<bool> {
+    let start = Instant::now();
+    loop {
+        match done()? {
+            true => return Ok(true),
+            false if start.elapsed() > Duration::from_secs(2) => return Ok(false),
+            false => sleep(Duration::from_micros(500)),
+        }
+    }
 }

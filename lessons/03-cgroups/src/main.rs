@@ -1,10 +1,11 @@
 //! Lesson 3's program: lesson 2's, within limits.
 //!
 //! ```text
-//! cargo run -p lesson-03 -- run [--memory 64m] [--cpus 0.5] [--pids 20] [lesson 2's flags] PROGRAM [ARGUMENT]…
+//! cargo run -p lesson-03 -- run [--memory 64m] [--cpus 0.5] [--cpu-shares 512] [--cpuset-cpus 0-1] [--pids 20]
+//!     [lesson 2's flags] PROGRAM [ARGUMENT]…
 //! ```
 
-use cgroups::{Cgroup, Limits, own_namespace, remove_parent};
+use cgroups::{Cgroup, Limits, own_name, own_namespace, remove_parent, sweep};
 use namespaces::flags::{Flags, finish};
 use namespaces::{Command, Isolation, Result, Status, exec, set_hostname};
 use rootfs::{Mount, Privileges, Rootfs, User, borrow};
@@ -13,12 +14,12 @@ use std::path::Path;
 /// The groups of all lessons' programs are in this one.
 const PARENT: &str = "/canoa-lessons";
 
-const USAGE: &str = "usage: lesson-03 run [--memory SIZE] [--cpus NUMBER] [--pids NUMBER] \
-                     [lesson 2's flags] PROGRAM …";
+const USAGE: &str = "usage: lesson-03 run [--memory SIZE] [--cpus NUMBER] [--cpu-shares NUMBER] \
+                     [--cpuset-cpus LIST] [--pids NUMBER] [lesson 2's flags] PROGRAM …";
 
 fn main() {
     let mut words = std::env::args().skip(1);
-    let known = ["hostname", "root", "volume", "user", "memory", "cpus", "pids"];
+    let known = [&["hostname", "root", "volume", "user"][..], &Limits::FLAGS].concat();
     let outcome = match words.next().as_deref() {
         Some("run") => Flags::parse(words, &known).map(run),
         _ => Err(USAGE.into()),
@@ -27,6 +28,7 @@ fn main() {
 }
 
 fn run(flags: Flags) -> Result<Status> {
+    let limits = Limits::from_flags(&flags)?;
     let borrowed;
     let folder = match flags.value("root") {
         Some(folder) => Path::new(folder),
@@ -42,7 +44,9 @@ fn run(flags: Flags) -> Result<Status> {
     let privileges = Privileges::docker()?;
     let command = Command::new(flags.rest.clone());
 
-    let cgroup = Cgroup::create(PARENT, &std::process::id().to_string(), &Limits::from_flags(&flags)?)?;
+    // A group that a program before us left behind, because it was killed.
+    sweep(PARENT)?;
+    let cgroup = Cgroup::create(PARENT, &own_name()?, &limits)?;
     let status = Isolation::container().born_in(cgroup.birthplace()).spawn(|| {
         cgroup.enter()?;
         own_namespace()?;

@@ -4,7 +4,7 @@
 /// `b` or `ib` behind, in capitals or not: Docker means 536,870,912 by `512m`.
 ///
 /// # Errors
-/// A sentence that shows what was written.
+/// A sentence that shows what was written. Larger than the kernel can count (2⁶³ - 1) is one, too.
 pub fn parse_size(text: &str) -> Result<u64, String> {
     let wrong = || {
         format!("invalid size: '{text}': write bytes, or a number with b, k, m, g or t behind it, as in 64m")
@@ -23,15 +23,15 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         _ => return Err(wrong()),
     };
     // A whole number stays exact; only `1.5g` goes through a fraction.
-    match number.parse::<u64>() {
-        Ok(whole) => whole.checked_mul(factor).ok_or_else(wrong),
+    let bytes = match number.parse::<u64>() {
+        Ok(whole) => whole.checked_mul(factor),
         Err(_) => match number.parse::<f64>() {
-            Ok(value) if number.contains('.') && value * factor as f64 <= u64::MAX as f64 => {
-                Ok((value * factor as f64) as u64)
-            }
-            _ => Err(wrong()),
+            // What is too large becomes the largest there is, and is refused with it.
+            Ok(value) if number.contains('.') => Some((value * factor as f64) as u64),
+            _ => None,
         },
-    }
+    };
+    bytes.filter(|bytes| i64::try_from(*bytes).is_ok()).ok_or_else(wrong)
 }
 
 #[cfg(test)]
@@ -43,14 +43,43 @@ mod tests {
         assert_eq!(parse_size("512m"), Ok(536_870_912));
         assert_eq!(parse_size("64MiB"), Ok(64 << 20));
         assert_eq!(parse_size("64mb"), Ok(64 << 20));
+        assert_eq!(parse_size("64 m"), Ok(64 << 20));
         assert_eq!(parse_size("1.5g"), Ok(3 << 29));
+        assert_eq!(parse_size(".5k"), Ok(512));
         assert_eq!(parse_size("4096"), Ok(4096));
         assert_eq!(parse_size("4096b"), Ok(4096));
+        assert_eq!(parse_size("9223372036854775807"), Ok(i64::MAX as u64));
     }
 
     #[test]
     fn what_is_no_size_is_an_error_that_shows_it() {
-        for text in ["64x", "", "m", "-1", "1..5g", "1e9", "99999999999t", "0x10", "6 4m", "ñ"] {
+        for text in [
+            "64x",
+            "",
+            "m",
+            "-1",
+            "+1",
+            "1..5g",
+            "1e9",
+            "1e3",
+            "99999999999t",
+            "9223372036854775808",
+            "8388608t",
+            "8388608.0t",
+            "18446744073709551615",
+            "1e400",
+            ".",
+            "..",
+            "0x10",
+            "6 4m",
+            "64m m",
+            "ñ",
+            "٣m",
+            "inf",
+            "nan",
+            "64m\0",
+            "1_000",
+        ] {
             let error = parse_size(text).unwrap_err();
             assert!(error.contains(text), "{error}");
         }

@@ -2,17 +2,22 @@
 //!
 //! Source: the kernel's `Documentation/admin-guide/cgroup-v1/`.
 
+mod statistics;
+
+pub(crate) use statistics::numbers;
+
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use namespaces::{Error, Result, step};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
-use crate::cgroup::Usage;
-use crate::files;
-use crate::limits::{DeviceRule, Limits};
+use crate::limits::Limits;
+use crate::number_list::NumberList;
+use crate::{DeviceRule, files};
 
 /// One container's groups.
 #[derive(Debug)]
@@ -24,59 +29,86 @@ pub(crate) struct Groups {
 }
 
 impl Groups {
-    pub(crate) fn create(
-        controllers: &BTreeMap<String, PathBuf>,
-        group: &Path,
-        limits: &Limits,
-    ) -> Result<Groups> {
-        let groups = Groups { folders: folders(controllers, group), tasks: vec![] };
-        groups.fill(limits).inspect_err(|_| {
-            let _ = groups.remove();
-        })
+    pub(crate) fn create(homes: BTreeMap<String, PathBuf>, inside: &Path, limits: &Limits) -> Result<Groups> {
+        let cpuset = homes.get("cpuset").cloned();
+        let mut groups = Groups { folders: below(homes, inside), tasks: vec![] };
+        let filled = groups.fill(cpuset.as_deref(), inside, limits);
+        filled.inspect_err(|_| drop(groups.remove()))?;
+        Ok(groups)
     }
 
-    fn fill(&self, limits: &Limits) -> Result<Groups> {
+    fn fill(&mut self, cpuset: Option<&Path>, inside: &Path, limits: &Limits) -> Result<()> {
         for folder in self.distinct() {
             files::make(folder)?;
         }
+        if let Some(home) = cpuset {
+            inherit_cpuset(home, inside)?;
+        }
         self.limit(limits)?;
-        Ok(Groups { folders: self.folders.clone(), tasks: self.open_tasks()? })
+        self.tasks = self.open_tasks()?;
+        Ok(())
     }
 
-    pub(crate) fn open(controllers: &BTreeMap<String, PathBuf>, group: &Path) -> Result<Option<Groups>> {
-        let mut groups = Groups { folders: folders(controllers, group), tasks: vec![] };
-        if !groups.distinct().iter().all(|folder| folder.exists()) {
+    /// Those that are there: a group may lack in a tree that was mounted later.
+    pub(crate) fn open(homes: BTreeMap<String, PathBuf>, inside: &Path) -> Result<Option<Groups>> {
+        Self::at(below(homes, inside))
+    }
+
+    pub(crate) fn at(mut folders: BTreeMap<String, PathBuf>) -> Result<Option<Groups>> {
+        folders.retain(|_, folder| folder.exists());
+        if folders.is_empty() {
             return Ok(None);
         }
+        let mut groups = Groups { folders, tasks: vec![] };
         groups.tasks = groups.open_tasks()?;
         Ok(Some(groups))
     }
 
     // ANCHOR: limit
-    fn limit(&self, limits: &Limits) -> Result<()> {
+    /// Sets what is given; the rest stays as it is.
+    pub(crate) fn limit(&self, limits: &Limits) -> Result<()> {
+        let set =
+            |controller, file, value: String| files::write(&self.controller(controller)?.join(file), &value);
         if let Some(memory) = limits.memory {
-            let folder = self.controller("memory", "a limit of memory")?;
-            files::write(&folder.join("memory.limit_in_bytes"), &memory.to_string())?;
-            // There only if the kernel counts swap. It can't be less than the other, so it's second.
-            let with_swap = folder.join("memory.memsw.limit_in_bytes");
-            if let Some(both) = limits.memory_and_swap.filter(|_| with_swap.exists()) {
-                files::write(&with_swap, &both.to_string())?;
+            let with_swap = self.controller("memory")?.join("memory.memsw.limit_in_bytes");
+            // It is there only if the kernel counts swap, and may never be less than the other: on the
+            // way up it comes first, and on the way down second.
+            let both = limits.memory_and_swap.filter(|_| with_swap.exists()).map(|both| both.to_string());
+            let first = files::limit(&with_swap)?.is_some_and(|now| now < memory);
+            if let Some(both) = both.as_ref().filter(|_| first) {
+                files::write(&with_swap, both)?;
+            }
+            set("memory", "memory.limit_in_bytes", memory.to_string())?;
+            if let Some(both) = both.as_ref().filter(|_| !first) {
+                files::write(&with_swap, both)?;
             }
         }
+        if let Some(reservation) = limits.memory_reservation {
+            set("memory", "memory.soft_limit_in_bytes", reservation.to_string())?;
+        }
+        if limits.oom_kill_disable {
+            set("memory", "memory.oom_control", "1".into())?;
+        }
         if let Some(cpu) = limits.cpu {
-            let folder = self.controller("cpu", "a limit of processor time")?;
-            files::write(&folder.join("cpu.cfs_period_us"), &cpu.period.to_string())?;
-            files::write(&folder.join("cpu.cfs_quota_us"), &cpu.quota.to_string())?;
+            set("cpu", "cpu.cfs_period_us", cpu.period.to_string())?;
+            set("cpu", "cpu.cfs_quota_us", cpu.quota.to_string())?;
+        }
+        if let Some(shares) = limits.cpu_shares {
+            set("cpu", "cpu.shares", shares.to_string())?;
+        }
+        for (list, file) in [(&limits.cpus, "cpuset.cpus"), (&limits.memory_nodes, "cpuset.mems")] {
+            if let Some(list) = list {
+                let file = self.controller("cpuset")?.join(file);
+                available(list, &file)?;
+                files::write(&file, &list.to_string())?;
+            }
         }
         if let Some(pids) = limits.pids {
-            files::write(
-                &self.controller("pids", "a limit of processes")?.join("pids.max"),
-                &pids.to_string(),
-            )?;
+            set("pids", "pids.max", pids.to_string())?;
         }
         for rule in &limits.devices {
             let file = if rule.allow { "devices.allow" } else { "devices.deny" };
-            files::write(&self.controller("devices", "rules for devices")?.join(file), &device_line(rule))?;
+            set("devices", file, device_line(rule))?;
         }
         Ok(())
     }
@@ -90,52 +122,44 @@ impl Groups {
     // ANCHOR_END: enter
 
     pub(crate) fn processes(&self) -> Result<Vec<i32>> {
-        match self.distinct().first() {
-            Some(folder) => files::pids(&folder.join("cgroup.procs")),
-            None => Ok(vec![]),
-        }
-    }
-
-    pub(crate) fn usage(&self) -> Result<Usage> {
-        let read = |controller: &str, file: &str| match self.folders.get(controller) {
-            Some(folder) => files::number(&folder.join(file)),
-            None => Ok(0),
-        };
-        Ok(Usage {
-            memory: read("memory", "memory.usage_in_bytes")?,
-            cpu: read("cpuacct", "cpuacct.usage")?,
-            pids: read("pids", "pids.current")?,
-        })
+        self.distinct().first().map_or(Ok(vec![]), |folder| files::processes(folder))
     }
 
     pub(crate) fn oom_kills(&self) -> Result<u64> {
-        match self.folders.get("memory") {
-            Some(folder) => files::field(&folder.join("memory.oom_control"), "oom_kill"),
-            None => Ok(0),
-        }
+        let Some(folder) = self.folders.get("memory") else { return Ok(0) };
+        Ok(files::table(&folder.join("memory.oom_control"))?.get("oom_kill").copied().unwrap_or(0))
     }
 
     pub(crate) fn freeze(&self, frozen: bool) -> Result<()> {
-        let state = self.controller("freezer", "to freeze")?.join("freezer.state");
+        let state = self.controller("freezer")?.join("freezer.state");
         let wanted = if frozen { "FROZEN" } else { "THAWED" };
-        files::write(&state, wanted)?;
-        // It says FREEZING until the last process has stopped.
-        let start = Instant::now();
-        while files::read(&state)?.trim() != wanted {
-            if start.elapsed() > Duration::from_secs(5) {
-                return Err(Error::new("freeze", state.display(), "some process doesn't stop"));
+        // It says FREEZING until the last process has stopped; to say it again makes it look again.
+        let reached = files::wait_until(|| {
+            files::write(&state, wanted)?;
+            Ok(files::read(&state)?.trim() == wanted)
+        });
+        match reached {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                files::write(&state, "THAWED")?;
+                Err(Error::new("freeze", state.display(), "some process doesn't stop: all go on"))
             }
-            std::thread::sleep(Duration::from_millis(1));
+            Err(error) => Err(error),
         }
-        Ok(())
+    }
+
+    pub(crate) fn is_frozen(&self) -> Result<bool> {
+        match self.folders.get("freezer") {
+            Some(folder) => Ok(files::read(&folder.join("freezer.state"))?.trim() != "THAWED"),
+            None => Ok(false),
+        }
     }
 
     /// Frozen first: while we go through the list, nobody can fork away from it.
     pub(crate) fn kill(&self) -> Result<()> {
         let _ = self.freeze(true);
         for pid in self.processes()? {
-            let _ =
-                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
         // Also when not all had stopped in time: a frozen process doesn't die.
         if self.folders.contains_key("freezer") { self.freeze(false) } else { Ok(()) }
@@ -145,12 +169,19 @@ impl Groups {
         self.distinct().iter().try_for_each(|folder| files::remove(folder))
     }
 
-    fn controller(&self, name: &str, purpose: &str) -> Result<&PathBuf> {
+    pub(crate) fn has(&self, controller: &str, file: &str) -> bool {
+        self.folders.get(controller).is_some_and(|folder| folder.join(file).exists())
+    }
+
+    fn controller(&self, name: &str) -> Result<&PathBuf> {
         self.folders.get(name).ok_or_else(|| {
             Error::new(
-                "make cgroup",
-                name,
-                format!("this kernel has no {name} controller mounted, and {purpose} needs it"),
+                "set limit",
+                format!("of the controller {name}"),
+                format!(
+                    "it isn't mounted here: mount it (mkdir /sys/fs/cgroup/{name}; mount -t cgroup -o {name} \
+                     {name} /sys/fs/cgroup/{name}), or leave out what needs it"
+                ),
             )
         })
     }
@@ -172,16 +203,46 @@ impl Groups {
     }
 }
 
-fn folders(controllers: &BTreeMap<String, PathBuf>, group: &Path) -> BTreeMap<String, PathBuf> {
-    let inside = group.strip_prefix("/").unwrap_or(group);
-    controllers.iter().map(|(name, root)| (name.clone(), root.join(inside))).collect()
+fn below(homes: BTreeMap<String, PathBuf>, inside: &Path) -> BTreeMap<String, PathBuf> {
+    homes.into_iter().map(|(name, home)| (name, home.join(inside))).collect()
+}
+
+/// A new group of this controller has no processors and no memory, and takes no process until it
+/// has: it gets what the one above it has.
+fn inherit_cpuset(home: &Path, inside: &Path) -> Result<()> {
+    let mut above = home.to_owned();
+    for part in inside {
+        let group = above.join(part);
+        for file in ["cpuset.cpus", "cpuset.mems"] {
+            if files::read(&group.join(file))?.trim().is_empty() {
+                files::write(&group.join(file), files::read(&above.join(file))?.trim())?;
+            }
+        }
+        above = group;
+    }
+    Ok(())
+}
+
+/// Whether the kernel has those: what a group was born with is in the file.
+pub(crate) fn available(wanted: &NumberList, file: &Path) -> Result<()> {
+    let text = files::read(file)?;
+    let have: NumberList = text.parse().map_err(|reason| Error::new("read", file.display(), reason))?;
+    let missing = wanted.without(&have);
+    match missing.is_empty() {
+        true => Ok(()),
+        false => Err(Error::new(
+            "set limit",
+            format!("{} to {wanted}", file.file_name().unwrap_or_default().display()),
+            format!("there is no {missing} here: choose among {have}"),
+        )),
+    }
 }
 
 /// `c 1:3 rwm`; `a` alone means everything.
 fn device_line(rule: &DeviceRule) -> String {
     let number = |number: Option<u32>| number.map_or("*".to_owned(), |n| n.to_string());
     match rule.kind {
-        'a' => "a".to_owned(),
+        'a' if rule.major.or(rule.minor).is_none() => "a".to_owned(),
         kind => format!("{kind} {}:{} {}", number(rule.major), number(rule.minor), rule.access),
     }
 }

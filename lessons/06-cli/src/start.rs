@@ -129,7 +129,7 @@ impl Container {
 pub fn start_in(container: Process, cgroup: (&str, &str), program: &Program) -> Result<Running> {
     let namespaces = Namespaces::of(container)?;
     let (inner, outer) = program.stdio.make()?;
-    let cgroup = Cgroup::open(cgroup.0, cgroup.1)?;
+    let cgroup = Cgroup::of(container.pid, cgroup.0, cgroup.1)?;
     namespaces.for_children()?;
     let child = Isolation::none().born_in(cgroup.birthplace()).spawn(|| {
         cgroup.enter()?;

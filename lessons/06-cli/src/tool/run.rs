@@ -170,6 +170,7 @@ fn container(
             cpu: config.nano_cpus.map(Cpu::from_nano),
             pids: config.pids,
             devices: DeviceRule::docker(),
+            ..Limits::default()
         },
         rootfs,
         network,

@@ -1,0 +1,86 @@
+//! Nothing is left: a group stays until somebody removes it, so somebody has to.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::lab::{Container, eventually, groups, lesson, program};
+use crate::{Test, tests};
+
+pub const TESTS: &[Test] = tests![
+    nothing_is_left_of_the_groups,
+    nothing_is_left_after_a_failure,
+    what_a_killed_program_left_the_next_one_removes,
+    many_at_once_do_not_get_in_each_other_s_way,
+];
+
+/// The groups of programs with this pid.
+fn groups_of(pid: u32) -> Vec<PathBuf> {
+    let start = format!("{pid}-");
+    // The parent, in whichever tree.
+    let parents = groups("canoa-lessons").into_iter();
+    let inside = parents.flat_map(|parent| fs::read_dir(parent).into_iter().flatten().flatten());
+    inside
+        .filter(|group| group.file_name().to_string_lossy().starts_with(&start))
+        .map(|group| group.path())
+        .collect()
+}
+
+fn run(words: &[&str]) -> u32 {
+    let mut command = Command::new(program());
+    command.arg("run").args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let pid = child.id();
+    child.wait().unwrap();
+    pid
+}
+
+fn nothing_is_left_of_the_groups() {
+    let none = Vec::<PathBuf>::new();
+    assert_eq!(groups_of(run(&["true"])), none);
+    assert_eq!(groups_of(run(&["--memory", "64m", "--pids", "9", "sh", "-c", "sleep 100 & exit 3"])), none);
+}
+
+fn nothing_is_left_after_a_failure() {
+    let none = Vec::<PathBuf>::new();
+    for words in [
+        &["--cpus", "0", "true"][..],
+        &["--memory", "0", "true"],
+        &["--cpuset-cpus", "7999", "true"],
+        &["--user", "nobody-of-this-name", "true"],
+        &["no-program-of-this-name"],
+        // Too little for anything to begin.
+        &["--memory", "4096", "true"],
+    ] {
+        assert_eq!(groups_of(run(words)), none, "{words:?}");
+    }
+}
+
+fn what_a_killed_program_left_the_next_one_removes() {
+    let mut container = Container::start(&[], "echo ready; exec sleep 100");
+    let name = container.name.clone();
+    container.program.kill().unwrap();
+    container.program.wait().unwrap();
+    // Its PID 1 dies with it, and the group stays: that is why there is something to sweep. (Unless
+    // another of these tests, in parallel, has swept it already.)
+    assert!(eventually(|| fs::read_to_string(format!("/proc/{}/stat", container.pid)).is_err()));
+    assert!(lesson(&["true"]).status.success());
+    assert_eq!(groups(&name), Vec::<PathBuf>::new());
+}
+
+fn many_at_once_do_not_get_in_each_other_s_way() {
+    let start = |_| {
+        let mut command = Command::new(program());
+        command
+            .args(["run", "--pids", "20", "--memory", "64m", "true"])
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    for child in (0..8).map(start).collect::<Vec<_>>() {
+        let pid = child.id();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(groups_of(pid), Vec::<PathBuf>::new());
+    }
+}
