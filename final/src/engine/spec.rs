@@ -73,6 +73,7 @@ fn interfaces(engine: &Engine, config: &Config) -> Result<Vec<Interface>> {
             (network.bridge, endpoint.address, endpoint.gateway, endpoint.mac)
         {
             let name = format!("eth{}", all.len());
+            let gateway = Some(gateway);
             all.push(Interface { name, bridge: bridge.name, address, gateway, mac });
         }
     }

@@ -20,15 +20,19 @@
 //! - [`veth`]: the cable: a pair of interfaces, one end in the container.
 //! - [`addresses`]: who has which address, also after a crash.
 //! - [`nat`] and [`forwarding`]: the way out, behind the host's own address.
+//! - [`isolation`]: walls between networks.
 //! - [`publish`], [`ports`], [`dnat`], [`proxy`], and together [`Published`]: the way in, by ports of
 //!   the host.
 //! - [`Network`]: all that a network is made of, for a program without a daemon.
 //! - [`names`]: what a program in the container reads about names: hosts, hostname, resolv.conf.
+//! - [`dns`]: names while containers come and go: a server at 127.0.0.11.
 
 pub mod addresses;
 pub mod bridge;
 pub mod dnat;
+pub mod dns;
 pub mod forwarding;
+pub mod isolation;
 mod link;
 pub mod names;
 pub mod namespace;
@@ -49,4 +53,4 @@ pub use network::Network;
 pub use ports::Port;
 pub use publish::Publish;
 pub use published::Published;
-pub use veth::{Interface, attach, lo_up};
+pub use veth::{Interface, attach, detach, lo_up};

@@ -100,7 +100,7 @@ pub(crate) fn address(index: u32, address: Ipv4Net) -> Request {
     Request::create(format!("adding the address {address}"), RouteNetlinkMessage::NewAddress(message))
 }
 
-/// Sends whatever has no better way to this gateway.
+/// Sends whatever has no better way to this gateway, and no longer to another.
 pub(crate) fn default_route(index: u32, gateway: Ipv4Addr) -> Request {
     let mut route = RouteMessage::default();
     route.header.address_family = AddressFamily::Inet;
@@ -109,7 +109,7 @@ pub(crate) fn default_route(index: u32, gateway: Ipv4Addr) -> Request {
     route.header.scope = RouteScope::Universe;
     route.header.kind = RouteType::Unicast;
     route.attributes = vec![RouteAttribute::Gateway(RouteAddress::Inet(gateway)), RouteAttribute::Oif(index)];
-    Request::create(format!("adding the default route by {gateway}"), RouteNetlinkMessage::NewRoute(route))
+    Request::set(format!("adding the default route by {gateway}"), RouteNetlinkMessage::NewRoute(route))
 }
 
 /// All IPv4 addresses of this network namespace, with the index of their link.

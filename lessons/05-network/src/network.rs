@@ -87,7 +87,7 @@ impl Network {
             name: "eth0".into(),
             bridge: bridge.name.clone(),
             address: with_prefix_of(bridge.gateway, address),
-            gateway: bridge.gateway.addr(),
+            gateway: Some(bridge.gateway.addr()),
             mac: mac_of(address),
         })
     }

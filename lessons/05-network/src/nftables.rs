@@ -9,9 +9,10 @@
 //! the generation of the rules that it was thought out for; if they have changed since then, the
 //! kernel refuses it (`ERESTART`), and one looks again.
 //!
-//! This, with [`map`], is the only module that knows netlink-bindings and netlink-socket2. See nft(8), and
+//! This, with [`filter`] and [`map`], is all that knows netlink-bindings and netlink-socket2. See nft(8), and
 //! `include/uapi/linux/netfilter/nf_tables.h`.
 
+pub(crate) mod filter;
 pub(crate) mod map;
 
 use ipnet::Ipv4Net;

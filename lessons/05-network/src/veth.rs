@@ -28,8 +28,8 @@ pub struct Interface {
     pub bridge: String,
     /// Address and the length of the subnet's prefix: `172.29.0.2/16`.
     pub address: Ipv4Net,
-    /// Where the default route goes: the bridge's address.
-    pub gateway: Ipv4Addr,
+    /// Where the default route goes: the bridge's address. None: no route leads out by this one.
+    pub gateway: Option<Ipv4Addr>,
     /// MAC address: [`crate::bridge::mac_of`] the address.
     pub mac: [u8; 6],
 }
@@ -101,13 +101,26 @@ fn configure(host: &mut Netlink, host_end: &str, netns: BorrowedFd<'_>, interfac
     // busy taking its interface away, which goes on answering. So the bridge is told.
     let port = link::index(host_end)?;
     step("tell bridge", &interface.bridge, || host.send(vec![link::behind_port(port, interface.mac)]))?;
-    step("configure interface", &interface.name, || {
-        inside.send(vec![
-            link::up(link::LOOPBACK),
-            link::address(index, interface.address),
-            link::up(index),
-            link::default_route(index, interface.gateway),
-        ])
+    let mut requests =
+        vec![link::up(link::LOOPBACK), link::address(index, interface.address), link::up(index)];
+    requests.extend(interface.gateway.map(|gateway| link::default_route(index, gateway)));
+    step("configure interface", &interface.name, || inside.send(requests))
+}
+
+/// Takes an interface away from a network namespace, and its cable with it. The default route goes
+/// the same way; `next` is where it leads from now on: the name of another interface in there, and
+/// the gateway that it reaches. That the interface is gone already is fine.
+pub fn detach(netns: BorrowedFd<'_>, name: &str, next: Option<(&str, Ipv4Addr)>) -> Result<()> {
+    visit(netns, || {
+        let mut inside = Netlink::open()?;
+        let delete = RouteNetlinkMessage::DelLink(link::named(name));
+        match step("delete veth", name, || inside.send(vec![Request::change("deleting it", delete)])) {
+            Err(error) if error.errno == libc::ENODEV => {}
+            done => done?,
+        }
+        let Some((by, gateway)) = next else { return Ok(()) };
+        let route = link::default_route(link::index(by)?, gateway);
+        step("configure interface", by, || inside.send(vec![route]))
     })
 }
 

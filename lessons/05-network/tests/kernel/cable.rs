@@ -10,9 +10,9 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, recv, sendmsg, setsockopt, socket,
 };
 use nix::sys::time::TimeVal;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 
-use crate::lab::{Netns, Test, canoa0, interface};
+use crate::lab::{Netns, Test, bridge_of, canoa0, interface};
 use crate::read;
 
 pub const TESTS: &[Test] = &[
@@ -30,6 +30,9 @@ pub const TESTS: &[Test] = &[
     ("an_attach_that_fails_inside_leaves_nothing", half_attached),
     ("an_attach_whose_name_is_taken_inside_leaves_the_other_alone", name_taken),
     ("a_name_that_is_none_is_refused", bad_names),
+    ("the_default_route_goes_to_the_newest_gateway_and_back_when_it_is_unplugged", second_cable),
+    ("an_interface_without_a_gateway_leaves_the_default_route_alone", no_gateway),
+    ("unplugging_what_is_not_there_is_fine_and_a_next_that_is_not_there_is_an_error", unplugged_twice),
 ];
 
 fn configured() {
@@ -154,6 +157,48 @@ fn same_address() {
     assert_eq!(one.run(|| read::addresses("eth0")), two.run(|| read::addresses("eth0")));
 }
 
+/// A second network, and the interface of a container on it.
+fn eth1() -> network::Interface {
+    let other = bridge_of("br-other", "172.28.0.1/16");
+    other.ensure().unwrap();
+    network::Interface { name: "eth1".into(), ..interface(&other, [172, 28, 0, 9]) }
+}
+
+fn second_cable() {
+    let container = Netns::on(&canoa0(), [172, 29, 0, 2]);
+    let first = [std::net::Ipv4Addr::new(172, 29, 0, 1)];
+    container.attach(&eth1()).unwrap();
+    container.run(|| {
+        assert_eq!(read::default_gateways(), [std::net::Ipv4Addr::new(172, 28, 0, 1)]);
+        assert_eq!(read::addresses("eth1"), ["172.28.0.9/16".parse::<Ipv4Net>().unwrap()]);
+    });
+    network::detach(container.as_fd(), "eth1", Some(("eth0", first[0]))).unwrap();
+    container.run(|| {
+        assert!(read::link("eth1").is_none());
+        assert_eq!(read::default_gateways(), first);
+    });
+    read::soon("its cable is gone", || read::cables().len() == 1);
+}
+
+fn no_gateway() {
+    let container = Netns::on(&canoa0(), [172, 29, 0, 2]);
+    container.attach(&network::Interface { gateway: None, ..eth1() }).unwrap();
+    container.run(|| {
+        assert_eq!(read::default_gateways(), [std::net::Ipv4Addr::new(172, 29, 0, 1)]);
+        assert!(read::link("eth1").unwrap().up);
+    });
+}
+
+fn unplugged_twice() {
+    let container = Netns::on(&canoa0(), [172, 29, 0, 2]);
+    network::detach(container.as_fd(), "eth0", None).unwrap();
+    network::detach(container.as_fd(), "eth0", None).unwrap();
+    container.run(|| assert_eq!(read::default_gateways(), [std::net::Ipv4Addr::LOCALHOST; 0]));
+    let next = Some(("eth7", [172, 29, 0, 1].into()));
+    let error = network::detach(container.as_fd(), "eth0", next).unwrap_err();
+    assert!(error.to_string().contains("eth7"), "{error}");
+}
+
 fn many() {
     let bridge = canoa0();
     let containers: Vec<Netns> = std::thread::scope(|scope| {
@@ -179,13 +224,13 @@ fn half_attached() {
     let container = Netns::new();
     let mut interface = interface(&bridge, [172, 29, 0, 2]);
     // No way leads to such a gateway: the last of all requests is refused.
-    interface.gateway = [10, 9, 8, 7].into();
+    interface.gateway = Some([10, 9, 8, 7].into());
     let error = container.attach(&interface).unwrap_err();
     assert_eq!(error.errno, nix::libc::ENETUNREACH, "{error}");
     assert!(error.to_string().contains("default route by 10.9.8.7"), "{error}");
     assert_eq!(read::cables(), [""; 0]);
     assert!(container.run(|| read::link("eth0")).is_none());
-    interface.gateway = bridge.gateway.addr();
+    interface.gateway = Some(bridge.gateway.addr());
     container.attach(&interface).unwrap();
 }
 

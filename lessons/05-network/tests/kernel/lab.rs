@@ -178,7 +178,7 @@ pub fn interface(bridge: &Bridge, address: [u8; 4]) -> Interface {
         name: "eth0".into(),
         bridge: bridge.name.clone(),
         address: ipnet::Ipv4Net::new(address, bridge.gateway.prefix_len()).unwrap(),
-        gateway: bridge.gateway.addr(),
+        gateway: Some(bridge.gateway.addr()),
         mac: bridge::mac_of(address),
     }
 }

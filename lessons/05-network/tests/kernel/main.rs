@@ -4,8 +4,10 @@
 
 mod bridge;
 mod cable;
+mod dns;
 mod forwarding;
 mod frame;
+mod isolation;
 mod lab;
 mod namespace;
 mod nat;
@@ -22,8 +24,10 @@ fn main() {
         bridge::TESTS,
         cable::TESTS,
         nat::TESTS,
+        dns::TESTS,
         forwarding::TESTS,
         ports::TESTS,
+        isolation::TESTS,
         network::TESTS,
         shared::TESTS,
     ]

@@ -57,7 +57,7 @@ fn comes_and_goes() {
     let second = network.join("two", |_| true).unwrap();
     assert_eq!(first.address.to_string(), "172.29.0.2/16");
     assert_eq!(second.address.to_string(), "172.29.0.3/16");
-    assert_eq!((first.gateway, first.bridge.as_str()), (Ipv4Addr::new(172, 29, 0, 1), NAME));
+    assert_eq!((first.gateway, first.bridge.as_str()), (Some(Ipv4Addr::new(172, 29, 0, 1)), NAME));
     Netns::new().attach(&first).unwrap();
     assert_eq!(read::rules(), ["canoa-lessons/masquerade-canoa-lessons"]);
     assert_eq!(forwards(), "1");
