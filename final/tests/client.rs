@@ -251,7 +251,7 @@ fn the_version_in_the_path_is_the_older_of_the_two() {
 #[test]
 fn where_nobody_listens_it_says_so_and_what_to_do() {
     for (arguments, code) in [(vec!["ps"], 1), (vec!["run", "base"], 125)] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_canoa"));
+        let mut command = Command::new(fake_engine::client());
         command.args(["-H", "unix:///nowhere/sock"]).args(arguments);
         let ended = output(command);
         let wanted = "canoa: connecting to the engine at unix:///nowhere/sock: No such file or directory \
@@ -262,7 +262,7 @@ fn where_nobody_listens_it_says_so_and_what_to_do() {
 
 #[test]
 fn stopping_an_engine_that_is_not_there_starts_none() {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_canoa"));
+    let mut command = Command::new(fake_engine::client());
     command.args(["-H", "unix:///nowhere/sock", "system", "stop"]);
     let ended = output(command);
     assert!(ended.status.success());

@@ -22,7 +22,7 @@ pub struct Case {
 impl Case {
     /// A case that every machine can run. Write [`case!`](crate::case!) instead.
     pub const fn new(name: &'static str, run: fn(&Lab)) -> Self {
-        Case { name, run, needs: &[], both_forms: false, seconds: 60 }
+        Case { name, run, needs: &[], both_forms: false, seconds: 120 }
     }
 
     /// … that needs these.

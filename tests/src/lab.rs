@@ -305,15 +305,15 @@ impl Lab {
     }
 }
 
-/// Waits until something is so, for at most ten seconds.
+/// Waits until something is so, for at most half a minute.
 ///
 /// # Panics
 /// If it never is: with `what`.
 #[track_caller]
 pub fn eventually(what: &str, mut so: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + Duration::from_secs(30);
     while !so() {
-        assert!(Instant::now() < end, "not so after 10 s: {what}");
+        assert!(Instant::now() < end, "not so after 30 s: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -83,7 +83,7 @@ impl Terminal {
     /// before it.
     #[track_caller]
     pub fn sees(&mut self, what: &str) -> String {
-        let mut end = Instant::now() + Duration::from_secs(15);
+        let mut end = Instant::now() + Duration::from_secs(60);
         let mut ended = false;
         loop {
             let screen = self.screen();
@@ -120,7 +120,7 @@ impl Terminal {
     /// Waits for the program's end, and returns its exit code.
     #[track_caller]
     pub fn ends(&mut self) -> i32 {
-        let end = Instant::now() + Duration::from_secs(15);
+        let end = Instant::now() + Duration::from_secs(60);
         loop {
             if let Some(status) = self.child.try_wait().expect("it can be waited for") {
                 return status.code().unwrap_or(-1);

@@ -81,7 +81,7 @@ impl FakeEngine {
 
     /// The client, told to talk to this engine.
     pub fn canoa(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_canoa"));
+        let mut command = Command::new(client());
         command.arg("-H").arg(format!("unix://{}", self.socket().display())).args(arguments);
         command.env_remove("CANOA_HOST");
         command
@@ -103,6 +103,11 @@ impl FakeEngine {
         }
         panic!("{start} was never asked; these were: {:#?}", self.asked());
     }
+}
+
+/// The program. Where the tests run elsewhere than they were built, the variable says where it is.
+pub fn client() -> PathBuf {
+    std::env::var_os("CARGO_BIN_EXE_canoa").unwrap_or(env!("CARGO_BIN_EXE_canoa").into()).into()
 }
 
 /// One frame of a stream without a terminal.

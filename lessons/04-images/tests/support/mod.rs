@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
@@ -25,18 +25,28 @@ pub fn run(tests: &[Test]) -> ExitCode {
     let required = std::env::var("WORKSHOP_REQUIRE").is_ok_and(|value| value == "all");
     let mut trials = Vec::new();
     for way in [Way::Root, Way::User] {
-        let reason = way.refusal();
+        let refusal = way.refusal();
         for (name, _) in tests {
-            let name = *name;
-            let shown = match &reason {
-                Some(reason) => format!("{}::{name} ({reason})", way.name()),
-                None => format!("{}::{name}", way.name()),
+            let (name, refusal) = (*name, refusal.clone());
+            let attempt = move || match refusal {
+                Some(Refusal { reason, lack: true }) if required => Err(reason.into()),
+                Some(Refusal { reason, .. }) => Ok(Completion::ignored_with(reason)),
+                None => rerun(name, way).map(|()| Completion::Completed),
             };
-            let ignored = reason.is_some() && !required;
-            trials.push(Trial::test(shown, move || rerun(name, way)).with_ignored_flag(ignored));
+            trials.push(Trial::ignorable_test(format!("{}::{name}", way.name()), attempt));
         }
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// Why a test can't be run in one of the ways.
+#[derive(Clone)]
+struct Refusal {
+    /// What is missing, and the way out.
+    reason: String,
+    /// Whether the machine lacks it: where all is required, that is a failure. Otherwise it is only
+    /// for another user to run.
+    lack: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -53,15 +63,18 @@ impl Way {
         }
     }
 
-    /// Why it can't be here, and the way out.
-    fn refusal(self) -> Option<String> {
+    /// Why it can't be here, if so.
+    fn refusal(self) -> Option<Refusal> {
         let mut probe = Command::new("true");
         self.isolate(&mut probe);
         match (self, probe.status()) {
             (_, Ok(status)) if status.success() => None,
-            (Way::Root, _) => Some("needs root: run with sudo".to_owned()),
-            (Way::User, outcome) => {
-                Some(format!("no user namespace here, {outcome:?}: see cargo taller doctor"))
+            (Way::Root, _) if !nix::unistd::geteuid().is_root() => {
+                Some(Refusal { reason: "needs root: run it under sudo".to_owned(), lack: false })
+            }
+            (_, outcome) => {
+                let reason = format!("needs new namespaces, and got {outcome:?}: see cargo taller doctor");
+                Some(Refusal { reason, lack: true })
             }
         }
     }
