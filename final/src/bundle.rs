@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use lifecycle::log::Bounds;
 use network::Interface;
 use oci_spec::runtime::Process;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,9 @@ pub struct Extra {
     pub interfaces: Vec<Interface>,
     /// The json-file log, or none.
     pub log: Option<PathBuf>,
+    /// How much of it is kept.
+    #[serde(default)]
+    pub log_bounds: Bounds,
     /// Whether standard input is kept open (`-i`); else it is /dev/null.
     pub open_stdin: bool,
     /// Whether the first attached client's end of input ends the container's.

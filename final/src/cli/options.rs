@@ -4,7 +4,9 @@ mod privileges;
 
 use std::collections::HashMap;
 
-use bollard_stubs::models::{ContainerCreateBody, EndpointSettings, HostConfig, NetworkingConfig};
+use bollard_stubs::models::{
+    ContainerCreateBody, EndpointSettings, HostConfig, HostConfigLogConfig, NetworkingConfig,
+};
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::failure::Failure;
@@ -98,6 +100,12 @@ pub struct Options {
     pub label: Vec<String>,
     #[command(flatten)]
     privileges: privileges::Privileges,
+    /// Where what it says goes: json-file, none
+    #[arg(long, value_name = "DRIVER")]
+    pub log_driver: Option<String>,
+    /// How much of its log is kept: max-size=10m, max-file=3
+    #[arg(long, value_name = "NAME=VALUE", value_parser = log_option)]
+    pub log_opt: Vec<(String, String)>,
     /// Read-only root file system
     #[arg(long)]
     pub read_only: bool,
@@ -164,6 +172,10 @@ impl Options {
             init: self.init.then_some(true),
             auto_remove: Some(self.rm),
             readonly_rootfs: Some(self.read_only),
+            log_config: Some(HostConfigLogConfig {
+                typ: Some(self.log_driver.clone().unwrap_or_default()),
+                config: Some(self.log_opt.iter().cloned().collect()),
+            }),
             network_mode: Some(network.clone()),
             // A resize after the start may come when the program has drawn already.
             console_size: console_size(self.tty),
@@ -206,4 +218,9 @@ pub fn console_size(tty: bool) -> Option<Vec<usize>> {
 
 fn swap(text: &str) -> Result<i64, String> {
     if text == "-1" { Ok(-1) } else { parse::size::parse(text) }
+}
+
+fn log_option(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or_else(|| format!("invalid logging option: {text}"))?;
+    Ok((name.to_owned(), value.to_owned()))
 }

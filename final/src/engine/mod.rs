@@ -18,7 +18,6 @@ pub mod monitor;
 pub mod names;
 pub mod networks;
 pub mod options;
-pub mod own_binary;
 pub mod processes;
 pub mod profile;
 pub mod reconcile;
@@ -40,7 +39,7 @@ use events::Events;
 use exec::Execs;
 use images::Images;
 use networks::Networks;
-use own_binary::OwnBinary;
+use rootfs::OwnBinary;
 use volumes::Volumes;
 
 /// Where an engine keeps things, and what it was told at its start.

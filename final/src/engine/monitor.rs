@@ -10,6 +10,7 @@ use std::process::Stdio;
 use nix::cmsg_space;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+use rootfs::OwnBinary;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -17,7 +18,6 @@ use tokio::process::Command;
 
 use super::Engine;
 use super::error::{Error, Result};
-use super::own_binary::OwnBinary;
 use crate::bundle::{Event, Request, Streams};
 
 /// A connection to a monitor.

@@ -257,7 +257,7 @@ impl Networks {
         fs::create_dir_all(&folder).map_err(failed)?;
         let text =
             serde_json::to_vec_pretty(&network).map_err(|error| Error::internal("writing JSON", error))?;
-        replace(&folder.join("network.json"), &text, false).map_err(failed)?;
+        replace(&folder.join("network.json"), &text, false)?;
         self.all.lock().unwrap_or_else(PoisonError::into_inner).insert(network.name.clone(), network);
         Ok(())
     }

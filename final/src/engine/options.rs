@@ -4,6 +4,7 @@
 //! with less protection, or without its ports, and nobody would know.
 
 use bollard_stubs::models::{ContainerCreateBody, HostConfig, RestartPolicyNameEnum};
+use lifecycle::log::Bounds;
 
 use super::error::{Error, Result};
 use super::{capabilities, files, security, stop, ulimits};
@@ -53,6 +54,12 @@ pub fn check(body: &ContainerCreateBody) -> Result<()> {
     Ok(())
 }
 
+/// `--log-opt`: how much of the log is kept.
+pub fn log_bounds(host: &HostConfig) -> Result<Bounds> {
+    let options = host.log_config.as_ref().and_then(|log| log.config.as_ref()).into_iter().flatten();
+    Bounds::from_options(options.map(|(name, value)| format!("{name}={value}"))).map_err(Error::invalid)
+}
+
 fn check_host(host: &HostConfig) -> Result<()> {
     fn filled<T>(list: &Option<Vec<T>>) -> bool {
         list.as_ref().is_some_and(|list| !list.is_empty())
@@ -66,7 +73,7 @@ fn check_host(host: &HostConfig) -> Result<()> {
     let none = [None, Some(RestartPolicyNameEnum::EMPTY), Some(RestartPolicyNameEnum::NO)];
     let log = host.log_config.as_ref();
     let unknown_log = log.is_some_and(|log| word(&log.typ, &["json-file", "none"]));
-    let log_options = log.is_some_and(|log| log.config.as_ref().is_some_and(|options| !options.is_empty()));
+    log_bounds(host)?;
     refuse(&[
         ("publishing ports (-p)", ports),
         ("publishing all ports (-P)", host.publish_all_ports == Some(true)),
@@ -93,7 +100,6 @@ fn check_host(host: &HostConfig) -> Result<()> {
         ),
         ("--storage-opt", host.storage_opt.as_ref().is_some_and(|options| !options.is_empty())),
         ("--log-driver (other than json-file and none)", unknown_log),
-        ("--log-opt", log_options),
         ("--memory-reservation", positive(host.memory_reservation)),
         ("--cpu-shares", positive(host.cpu_shares)),
         ("--cpuset-cpus", word(&host.cpuset_cpus, &[])),

@@ -20,7 +20,7 @@ use super::error::{Error, Result};
 use super::files::hostname;
 use super::resources::resources;
 use super::security::Security;
-use super::{capabilities, ulimits};
+use super::{capabilities, options, ulimits};
 use crate::bundle::Extra;
 
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -49,6 +49,7 @@ pub fn build(engine: &Engine, folder: &Path, record: &Record<Config>) -> Result<
         user: config.body.user.clone().unwrap_or_default(),
         interfaces: interfaces(engine, config)?,
         log: log.then(|| folder.join("log.json")),
+        log_bounds: options::log_bounds(&host)?,
         open_stdin: stdin,
         stdin_once: stdin && config.body.stdin_once == Some(true),
         init: host.init == Some(true),

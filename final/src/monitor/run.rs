@@ -30,7 +30,7 @@ pub(super) fn run(bundle: &Path, engine: UnixStream, options: Options) -> Result
     let root = overlay.mount()?;
     let container = plan::container(&spec, &extra, copy(&root)?, &bundle.join("rootfs"))?;
     let log = match &extra.log {
-        Some(path) => Some(step("open log", path.display(), || LogWriter::open(path))?),
+        Some(path) => Some(step("open log", path.display(), || LogWriter::open(path, extra.log_bounds))?),
         None => None,
     };
     let listener = listen(&extra.socket)?;
@@ -93,7 +93,7 @@ fn still_there(engine: &UnixStream) -> Result<()> {
 /// The exit as a file, for an engine that isn't there at the moment.
 fn keep(path: &Path, exited: &Exited) -> Result<()> {
     let text = serde_json::to_vec(exited).map_err(|error| Error::new("write", path.display(), error))?;
-    step("write", path.display(), || lifecycle::record::replace(path, &text, false))
+    lifecycle::record::replace(path, &text, false)
 }
 
 fn listen(path: &Path) -> Result<UnixListener> {

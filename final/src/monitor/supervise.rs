@@ -13,6 +13,10 @@ pub(super) fn until_exit(child: &Child, streams: &mut Streams, control: &mut Con
         let mut watched: Vec<BorrowedFd<'_>> = vec![child.as_fd()];
         watched.extend(control.descriptors());
         let ready = streams.turn(&watched, None)?;
+        if let Some(error) = streams.log_trouble() {
+            // The daemon's own standard error. Who reads the log sees there what is missing.
+            eprintln!("canoa monitor: writing the log of a container: {error}");
+        }
         control.serve(&ready[1..], streams);
         if ready[0] {
             let status = child.wait()?;

@@ -7,6 +7,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use crate::channel::{self, Message};
+use crate::process::send;
 use crate::step::{Result, emit, step};
 
 /// A process that exists, with its namespaces, and waits.
@@ -78,6 +79,15 @@ impl Child {
     /// Its pid, as its parent sees it.
     pub fn pid(&self) -> Pid {
         self.pid
+    }
+
+    /// Ends it at once, and waits for that.
+    pub fn kill(&self) -> Result<Status> {
+        step("kill", self.pid, || match send(self.as_fd(), libc::SIGKILL) {
+            Err(nix::Error::ESRCH) => Ok(()),
+            other => other,
+        })?;
+        self.wait()
     }
 
     /// Waits for its end.

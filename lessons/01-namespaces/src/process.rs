@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
@@ -38,6 +38,17 @@ impl Process {
     }
     // ANCHOR_END: is_alive
 
+    /// The pid of its parent.
+    ///
+    /// # Errors
+    /// `ESRCH` when it has ended.
+    pub fn parent(&self) -> Result<i32> {
+        step("look up parent of", self.pid, || match stat(self.pid) {
+            Ok(now) if now.start_time == self.start_time => Ok(now.parent),
+            _ => Err(Errno::ESRCH),
+        })
+    }
+
     /// A descriptor of it, or `None` if it has ended (also when another has its pid now).
     pub fn open(&self) -> Result<Option<OwnedFd>> {
         step("open process", self.pid, || match pidfd_open(self.pid) {
@@ -57,24 +68,22 @@ impl Process {
     /// Sends it a signal; `false` if it has ended.
     pub fn signal(&self, signal: i32) -> Result<bool> {
         let Some(pidfd) = self.open()? else { return Ok(false) };
-        step("signal", self.pid, || {
-            // SAFETY: a valid descriptor, no siginfo, no flags.
-            let sent = unsafe {
-                libc::syscall(
-                    libc::SYS_pidfd_send_signal,
-                    pidfd.as_raw_fd(),
-                    signal,
-                    std::ptr::null::<libc::siginfo_t>(),
-                    0,
-                )
-            };
-            match Errno::result(sent) {
-                Ok(_) => Ok(true),
-                Err(Errno::ESRCH) => Ok(false),
-                Err(errno) => Err(errno),
-            }
+        step("signal", self.pid, || match send(pidfd.as_fd(), signal) {
+            Ok(()) => Ok(true),
+            Err(Errno::ESRCH) => Ok(false),
+            Err(errno) => Err(errno),
         })
     }
+}
+
+/// Sends a signal to the process that a descriptor names: [pidfd_send_signal(2)].
+///
+/// [pidfd_send_signal(2)]: https://man7.org/linux/man-pages/man2/pidfd_send_signal.2.html
+pub(crate) fn send(pidfd: BorrowedFd<'_>, signal: i32) -> nix::Result<()> {
+    let (pidfd, no_info) = (pidfd.as_raw_fd(), std::ptr::null::<libc::siginfo_t>());
+    // SAFETY: a valid descriptor, no siginfo, no flags.
+    let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd, signal, no_info, 0) };
+    Errno::result(sent).map(drop)
 }
 
 /// A descriptor of the process with this pid: [pidfd_open(2)].
@@ -91,6 +100,8 @@ fn pidfd_open(pid: i32) -> nix::Result<OwnedFd> {
 struct Stat {
     /// Field 3: `R`, `S`, …; `Z` for a zombie.
     state: char,
+    /// Field 4.
+    parent: i32,
     /// Field 22.
     start_time: u64,
 }
@@ -102,8 +113,9 @@ fn stat(pid: i32) -> io::Result<Stat> {
     let parse = || {
         let mut fields = text.rsplit_once(')')?.1.split_whitespace();
         let state = fields.next()?.chars().next()?;
-        let start_time = fields.nth(22 - 4)?.parse().ok()?;
-        Some(Stat { state, start_time })
+        let parent = fields.next()?.parse().ok()?;
+        let start_time = fields.nth(22 - 5)?.parse().ok()?;
+        Some(Stat { state, parent, start_time })
     };
     parse().ok_or_else(|| io::Error::new(ErrorKind::InvalidData, "its stat can't be read"))
 }

@@ -8,7 +8,8 @@
 //!    `device` and [`mask`];
 //! 4. [`Privileges::drop_to`]: the powers that would lead out again, given up: [`capabilities`], and
 //!    [`seccomp`] with its [`filter`], the names of the [`syscalls`] and the numbers that an
-//!    [`architecture`] gives them.
+//!    [`architecture`] gives them;
+//! 5. [`OwnBinary`]: the file of the host that still shows inside, our own program.
 
 pub mod architecture;
 pub mod borrow;
@@ -20,6 +21,7 @@ pub mod inside;
 pub mod mask;
 mod mount;
 pub mod mount_api;
+mod own_binary;
 mod pivot;
 mod privileges;
 mod rootfs;
@@ -28,6 +30,7 @@ pub mod syscalls;
 mod user;
 
 pub use mount::{Mount, Source};
+pub use own_binary::OwnBinary;
 pub use privileges::Privileges;
 pub use rootfs::{Rootfs, default_mounts};
 pub use user::User;

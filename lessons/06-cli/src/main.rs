@@ -14,9 +14,9 @@ use std::path::PathBuf;
 use std::process::exit;
 
 use anyhow::Result;
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
-use tool::Tool;
+use tool::{Create, Tool};
 
 /// Containers without a daemon: what you built in lessons 1 to 6.
 #[derive(Parser)]
@@ -97,49 +97,6 @@ enum Word {
     Monitor { id: String },
 }
 
-/// What a container is asked to be.
-#[derive(Args)]
-struct Create {
-    /// Its name
-    #[arg(long)]
-    name: Option<String>,
-    /// Keep standard input open
-    #[arg(short, long)]
-    interactive: bool,
-    /// Give it a terminal
-    #[arg(short, long)]
-    tty: bool,
-    /// NAME=value, for its environment
-    #[arg(short, long, value_name = "NAME=VALUE")]
-    env: Vec<String>,
-    /// Its working directory
-    #[arg(short, long)]
-    workdir: Option<String>,
-    /// As whom: name, uid, name:group
-    #[arg(short, long)]
-    user: Option<String>,
-    /// /on/the/host:/inside[:ro]
-    #[arg(short, long)]
-    volume: Vec<String>,
-    /// Memory, such as 64m
-    #[arg(short, long, value_parser = cgroups::parse_size)]
-    memory: Option<u64>,
-    /// Processors, such as 0.5
-    #[arg(long)]
-    cpus: Option<f64>,
-    /// Processes and threads
-    #[arg(long)]
-    pids_limit: Option<u64>,
-    /// An init as PID 1, which reaps and forwards signals
-    #[arg(long)]
-    init: bool,
-    /// A name such as debian:bookworm, or `base`, which needs no network
-    image: String,
-    /// The program and its arguments; else the image's own
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    command: Vec<String>,
-}
-
 fn main() {
     match carry_out(Cli::parse()) {
         Ok(code) => exit(code),
@@ -153,6 +110,9 @@ fn main() {
 /// Does it, and gives the exit code.
 fn carry_out(Cli { root, command }: Cli) -> Result<i32> {
     let tool = Tool::open(root.as_deref())?;
+    if let Word::Run { detach: false, .. } | Word::Start { attach: true, .. } = command {
+        tool.run_sealed()?;
+    }
     match command {
         Word::Create(create) => {
             println!("{}", tool.create(create, false)?);

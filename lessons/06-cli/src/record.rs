@@ -138,16 +138,9 @@ pub enum Error {
     /// The beginning of more than one id.
     #[error("{0} is the beginning of several containers' ids: give more digits")]
     Ambiguous(String),
-    /// The file system's answer.
-    #[error("{doing} {}: {source}", path.display())]
-    Io {
-        /// What was being done.
-        doing: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Why it failed.
-        source: io::Error,
-    },
+    /// The file system refused a step.
+    #[error(transparent)]
+    Step(#[from] namespaces::Error),
     /// A record that isn't one.
     #[error("reading {}: {reason}", path.display())]
     Unreadable {

@@ -15,7 +15,7 @@ use nix::sys::stat::Mode;
 use rootfs::inside::{self, Kind};
 use rootfs::{Privileges, Rootfs, User};
 
-use crate::stdio::{Ends, Inner, Stdio};
+use crate::stdio::{Ends, Inner, Outer, Stdio};
 
 /// What a container should be.
 #[derive(Debug)]
@@ -104,10 +104,11 @@ impl Container {
             });
         // Ours of the child's ends: as long as we held them too, a pipe would have no end.
         drop(inner);
-        match started.and_then(|child| Ok((outer.ends()?, child))) {
-            Ok((ends, child)) => Ok(Running { child, cgroup, ends }),
+        match started.and_then(|child| running(child, outer)) {
+            Ok((child, ends)) => Ok(Running { child, cgroup, ends }),
             Err(error) => {
-                cgroup.remove()?;
+                // Why it failed is what people need to know, not that something is left.
+                let _ = cgroup.remove();
                 Err(error)
             }
         }
@@ -138,9 +139,21 @@ pub fn start_in(container: Process, cgroup: (&str, &str), program: &Program) -> 
     })?;
     let child = child.release()?;
     drop(inner);
-    Ok(Running { child, cgroup, ends: outer.ends()? })
+    let (child, ends) = running(child, outer)?;
+    Ok(Running { child, cgroup, ends })
 }
 // ANCHOR_END: exec
+
+/// A process that runs, with its ends. Without them nobody could look after it: then it must not go on.
+fn running(child: Child, outer: Outer) -> Result<(Child, Ends)> {
+    match outer.ends() {
+        Ok(ends) => Ok((child, ends)),
+        Err(error) => {
+            child.kill()?;
+            Err(error)
+        }
+    }
+}
 
 impl Program {
     /// In the child, inside the container: the last steps before it becomes the program.

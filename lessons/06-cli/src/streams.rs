@@ -6,17 +6,20 @@
 //!
 //! [poll(2)]: https://man7.org/linux/man-pages/man2/poll.2.html
 
+mod client;
+
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use namespaces::{Result, step};
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{MsgFlags, send};
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
 
+pub use self::client::Client;
 use crate::log::{LogWriter, Stream};
 use crate::pty::{self, Size};
 use crate::stdio::Ends;
@@ -25,85 +28,9 @@ use crate::stdio::Ends;
 const LONG_QUEUE: usize = 256 * 1024;
 /// How much is read at a time.
 const CHUNK: usize = 64 * 1024;
-
-/// Somebody who is attached, through a socket or a terminal.
-#[derive(Debug)]
-pub struct Client {
-    /// From here comes input, if they give any.
-    input: Option<File>,
-    /// Here goes output.
-    output: File,
-    wants: [bool; 2],
-    /// Whether each piece gets Docker's eight bytes before it, which tell output from error.
-    framed: bool,
-    queue: VecDeque<u8>,
-    gone: bool,
-}
-
-impl Client {
-    /// One socket for both directions. `wants` is standard output and standard error.
-    pub fn on_socket(
-        socket: OwnedFd,
-        gives_input: bool,
-        wants: [bool; 2],
-        framed: bool,
-    ) -> io::Result<Client> {
-        let output = File::from(socket);
-        let input = if gives_input { Some(output.try_clone()?) } else { None };
-        Ok(Client { input, output, wants, framed, queue: VecDeque::new(), gone: false })
-    }
-
-    /// This program's own input and output, unframed.
-    pub fn on_terminal(input: Option<OwnedFd>, output: OwnedFd, wants: [bool; 2]) -> Client {
-        Client {
-            input: input.map(File::from),
-            output: output.into(),
-            wants,
-            framed: false,
-            queue: VecDeque::new(),
-            gone: false,
-        }
-    }
-
-    fn take(&mut self, stream: Stream, bytes: &[u8]) {
-        if !self.wants[stream as usize] || self.gone {
-            return;
-        }
-        if self.framed {
-            self.queue.extend([stream as u8 + 1, 0, 0, 0]);
-            self.queue.extend((bytes.len() as u32).to_be_bytes());
-        }
-        self.queue.extend(bytes);
-        self.flush();
-    }
-
-    fn flush(&mut self) {
-        while !self.queue.is_empty() {
-            match write_some(&self.output, self.queue.as_slices().0) {
-                Ok(written) => drop(self.queue.drain(..written)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => {
-                    self.gone = true;
-                    self.queue.clear();
-                }
-            }
-        }
-    }
-}
-
-/// Writes what goes without waiting. A socket is asked not to wait just for this write; anything
-/// else (a terminal, shared with the shell, whose mode isn't ours to change) has said that it is
-/// ready and gets a little.
-fn write_some(file: &File, bytes: &[u8]) -> io::Result<usize> {
-    match send(file.as_raw_fd(), bytes, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL) {
-        Err(Errno::ENOTSOCK) => {
-            let mut file = file;
-            file.write(&bytes[..bytes.len().min(4096)])
-        }
-        other => Ok(other?),
-    }
-}
+/// A program that says line after line is not woken up for at each: after one piece the next is left to
+/// gather for so long. Nobody sees so short a delay, and it makes one write to the log of a thousand.
+const GATHER: Duration = Duration::from_millis(1);
 
 /// A process's streams.
 #[derive(Debug)]
@@ -116,6 +43,7 @@ pub struct Streams {
     outputs: Vec<Output>,
     terminal: bool,
     log: Option<LogWriter>,
+    log_trouble: Option<io::Error>,
     clients: Vec<Client>,
     input_ends_with_client: bool,
     buffer: Vec<u8>,
@@ -126,6 +54,8 @@ struct Output {
     stream: Stream,
     file: File,
     ended: bool,
+    /// Until then what it says may gather.
+    rests_until: Option<Instant>,
 }
 
 /// Whose turn it is.
@@ -148,10 +78,11 @@ impl Streams {
             outputs: ends
                 .outputs
                 .into_iter()
-                .map(|(stream, file)| Output { stream, file, ended: false })
+                .map(|(stream, file)| Output { stream, file, ended: false, rests_until: None })
                 .collect(),
             terminal: ends.terminal,
             log,
+            log_trouble: None,
             clients: vec![],
             input_ends_with_client,
             buffer: vec![0; CHUNK],
@@ -171,6 +102,17 @@ impl Streams {
         self.clients.push(client);
     }
 
+    /// Why the log couldn't be written, once for each time that it began: for the person who looks after
+    /// this process. (What is missing the log says itself, when it can be written again.)
+    pub fn log_trouble(&mut self) -> Option<io::Error> {
+        self.log_trouble.take()
+    }
+
+    /// Whether somebody has not taken all of their output yet.
+    pub fn is_owed(&self) -> bool {
+        self.clients.iter().any(|client| !client.queue.is_empty())
+    }
+
     /// The terminal's window has another size now.
     pub fn resize(&self, size: Size) -> Result<()> {
         match self.outputs.first() {
@@ -181,7 +123,8 @@ impl Streams {
 
     /// Waits until something happens (or the time is over), does what there is to do, and tells
     /// which of `others` are ready to be read.
-    pub fn turn(&mut self, others: &[BorrowedFd<'_>], timeout: Option<Duration>) -> Result<Vec<bool>> {
+    pub fn turn(&mut self, others: &[BorrowedFd<'_>], mut timeout: Option<Duration>) -> Result<Vec<bool>> {
+        let now = Instant::now();
         // What is waited for; what isn't asked for anything would only tell its hang-up for ever.
         let mut watched: Vec<(Source, PollFd<'_>)> = vec![];
         let mut watch = |source, fd, flags| watched.push((source, PollFd::new(fd, flags)));
@@ -190,7 +133,12 @@ impl Streams {
         }
         if self.clients.iter().all(|client| client.queue.len() <= LONG_QUEUE) {
             for (index, output) in self.outputs.iter().enumerate() {
-                watch(Source::Output(index), output.file.as_fd(), PollFlags::POLLIN);
+                match output.rests_until.and_then(|until| until.checked_duration_since(now)) {
+                    Some(rest) if !rest.is_zero() => {
+                        timeout = Some(timeout.map_or(rest, |time| time.min(rest)));
+                    }
+                    _ => watch(Source::Output(index), output.file.as_fd(), PollFlags::POLLIN),
+                }
             }
         }
         if let Some(input) = self.input.as_ref().filter(|_| !self.typed.is_empty()) {
@@ -206,9 +154,8 @@ impl Streams {
         }
 
         let (sources, mut polled): (Vec<Source>, Vec<PollFd<'_>>) = watched.into_iter().unzip();
-        let timeout = timeout
-            .map_or(PollTimeout::NONE, |time| u16::try_from(time.as_millis()).unwrap_or(u16::MAX).into());
-        step("poll", "", || match poll(&mut polled, timeout) {
+        let timeout = timeout.map(TimeSpec::from_duration);
+        step("poll", "", || match ppoll(&mut polled, timeout, None) {
             Err(Errno::EINTR) => Ok(0),
             other => other,
         })?;
@@ -240,26 +187,20 @@ impl Streams {
 
     /// The process has ended: takes what it still had said, and hands out everything.
     pub fn finish(&mut self) -> Result<()> {
+        let start = Instant::now();
+        let goes_on = |start: Instant| start.elapsed() < Duration::from_secs(10);
         // What is in the pipes now is all; who else holds them (a process that was left behind by
         // an exec) is not waited for.
-        let start = Instant::now();
-        let patience = Duration::from_secs(10);
-        while !self.outputs.is_empty() && start.elapsed() < patience && self.something_to_read()? {
-            self.turn(&[], Some(Duration::ZERO))?;
-            if self.clients.iter().any(|client| client.queue.len() > LONG_QUEUE) {
-                self.outputs_wait(start, patience)?;
-            }
+        while goes_on(start) && self.something_to_read()? {
+            self.outputs.iter_mut().for_each(|output| output.rests_until = None);
+            // While somebody's queue is long, nothing is read: then this waits for them.
+            self.turn(&[], Some(Duration::from_millis(100)))?;
         }
         if let Some(log) = &mut self.log {
-            let _ = log.finish();
+            self.log_trouble = log.finish().err().or(self.log_trouble.take());
         }
         self.outputs.clear();
-        self.outputs_wait(start, patience)
-    }
-
-    /// Until nobody has anything to take any more, or the patience with them is over.
-    fn outputs_wait(&mut self, start: Instant, patience: Duration) -> Result<()> {
-        while self.clients.iter().any(|client| !client.queue.is_empty()) && start.elapsed() < patience {
+        while goes_on(start) && self.is_owed() {
             self.turn(&[], Some(Duration::from_millis(100)))?;
         }
         Ok(())
@@ -268,7 +209,7 @@ impl Streams {
     fn something_to_read(&self) -> Result<bool> {
         let mut polled: Vec<PollFd<'_>> =
             self.outputs.iter().map(|output| PollFd::new(output.file.as_fd(), PollFlags::POLLIN)).collect();
-        step("poll", "", || match poll(&mut polled, PollTimeout::ZERO) {
+        step("poll", "", || match ppoll(&mut polled, Some(TimeSpec::from_duration(Duration::ZERO)), None) {
             Err(Errno::EINTR) => Ok(true),
             other => other.map(|ready| ready > 0),
         })
@@ -282,10 +223,10 @@ impl Streams {
                 if let Some(log) = &mut self.log
                     && let Err(error) = log.write(output.stream, bytes)
                 {
-                    // A full disk must not stop the program; who is attached still hears it.
-                    tracing::warn!("the log is given up: {error}");
-                    self.log = None;
+                    self.log_trouble = Some(error);
                 }
+                // A full pipe is read on at once: its program waits.
+                output.rests_until = (length < self.buffer.len()).then(|| Instant::now() + GATHER);
                 self.clients.iter_mut().for_each(|client| client.take(output.stream, bytes));
             }
             Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}

@@ -20,6 +20,8 @@ pub const CASES: &[Case] = &[
     case!(an_image_that_is_here_is_not_pulled),
     case!(arguments_reach_the_program_as_they_are),
     case!(a_container_has_the_devices_of_every_unix),
+    case!(a_log_with_bounds_is_rotated_while_somebody_reads_on),
+    case!(a_log_option_that_makes_no_sense_is_an_error_and_makes_nothing),
 ];
 
 fn standard_output_and_standard_error_stay_apart(lab: &Lab) {
@@ -145,4 +147,28 @@ fn a_container_has_the_devices_of_every_unix(lab: &Lab) {
         echo x > /dev/null && head -c 4 /dev/zero | wc -c && head -c 4 /dev/urandom | wc -c
         test -d /dev/shm && test -d /dev/pts && test -e /dev/stdin && echo all";
     lab.canoa(&["run", "--rm", "base", "sh", "-c", script]).ok().says("4\n4\nall");
+}
+
+fn a_log_with_bounds_is_rotated_while_somebody_reads_on(lab: &Lab) {
+    let bounds = ["--log-opt", "max-size=20k", "--log-opt", "max-file=3"];
+    let script = "for n in $(seq 1 40); do seq $((n * 100)) $((n * 100 + 99)); sleep 0.1; done";
+    lab.canoa(&[&["run", "-d", "--name", "box"], &bounds[..], &["base", "sh", "-c", script]].concat()).ok();
+    // The files hold about 800 lines; who reads on gets all that is said meanwhile.
+    let followed = lab.canoa(&["logs", "-f", "box"]).ok();
+    let lines: Vec<u32> = followed.lines().iter().map(|line| line.parse().unwrap()).collect();
+    assert_eq!(lines, (100..4100).collect::<Vec<u32>>());
+    // What is left is its end, within the bounds.
+    let left = lab.canoa(&["logs", "box"]).ok();
+    let left: Vec<u32> = left.lines().iter().map(|line| line.parse().unwrap()).collect();
+    assert!((300..1200).contains(&left.len()), "{}", left.len());
+    assert_eq!(left, (4100 - left.len() as u32..4100).collect::<Vec<u32>>());
+    assert_eq!(lab.canoa(&["logs", "--tail", "2", "box"]).ok().lines(), ["4098", "4099"]);
+}
+
+fn a_log_option_that_makes_no_sense_is_an_error_and_makes_nothing(lab: &Lab) {
+    for option in ["max-size=ten", "max-size=0", "max-file=0", "color=red"] {
+        let ran = lab.canoa(&["run", "--log-opt", option, "base", "true"]).exits(125);
+        ran.complains_about(option.split('=').next().unwrap());
+    }
+    lab.canoa(&["ps", "-aq"]).ok().says("");
 }

@@ -1,10 +1,12 @@
 //! All records below one folder: made, changed and removed so that a crash leaves none by halves.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
+use namespaces::step;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -19,12 +21,14 @@ pub struct Records<C> {
 
 /// Half-made and half-removed folders begin so; ids are hexadecimal digits and never do.
 const TEMPORARY: &str = ".tmp-";
+/// The record's file in its folder.
+const FILE: &str = "container.json";
 
-impl<C: Serialize + DeserializeOwned> Records<C> {
+impl<C: Serialize + DeserializeOwned + Clone> Records<C> {
     /// The records below `root`, which is made if it isn't there.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self> {
         let root = root.into();
-        fs::create_dir_all(&root).map_err(io_error("creating", &root))?;
+        step("make folder", root.display(), || fs::create_dir_all(&root))?;
         Ok(Records { root, config: PhantomData })
     }
 
@@ -34,44 +38,49 @@ impl<C: Serialize + DeserializeOwned> Records<C> {
     }
 
     /// A new container: reserving the name and creating are one step, even when two programs
-    /// want the same name at the same moment.
+    /// want the same name at the same moment. When it returns, the disk has it.
     pub fn create(&self, record: &Record<C>) -> Result<()> {
-        let _lock = self.lock()?;
-        if let Some(other) = self.list()?.into_iter().find(|other| other.name == record.name) {
-            return Err(Error::NameTaken { name: record.name.clone(), id: other.id });
+        // What waits for the disk is done before and after: for the lock everybody waits.
+        let temporary = self.lock().and_then(|_lock| Temporary::make(self.temporary(&record.id)))?;
+        write(&temporary.path, record, true)?;
+        {
+            let _lock = self.lock()?;
+            self.free(&record.name, &record.id)?;
+            temporary.place(&self.folder(&record.id))?;
         }
-        self.place(record)
+        Ok(sync(&self.root)?)
     }
 
     /// As [`Records::create`], for the one program that owns the whole folder and knows by heart
-    /// that the name is free: the daemon.
+    /// that the name is free: the daemon. It does not wait for the disk.
     // ANCHOR: place
     pub fn place(&self, record: &Record<C>) -> Result<()> {
-        let temporary = self.root.join(format!("{TEMPORARY}{}", record.id));
-        let folder = self.folder(&record.id);
-        fs::create_dir(&temporary).map_err(io_error("creating", &temporary))?;
-        let placed = write(&temporary, record, false)
-            .and_then(|()| fs::rename(&temporary, &folder).map_err(io_error("creating", &folder)));
-        if placed.is_err() {
-            let _ = fs::remove_dir_all(&temporary);
-        }
-        placed
+        let temporary = Temporary::make(self.temporary(&record.id))?;
+        write(&temporary.path, record, false)?;
+        temporary.place(&self.folder(&record.id))
     }
     // ANCHOR_END: place
 
     /// Gives a container another name, under the same lock as [`Records::create`].
     pub fn rename(&self, record: &mut Record<C>, name: &str) -> Result<()> {
-        let _lock = self.lock()?;
-        let others = self.list()?;
-        if let Some(other) = others.iter().find(|other| other.name == name && other.id != record.id) {
-            return Err(Error::NameTaken { name: name.to_owned(), id: other.id.clone() });
+        let renamed = Record { name: name.to_owned(), ..record.clone() };
+        {
+            let _lock = self.lock()?;
+            self.free(name, &record.id)?;
+            self.save(&renamed)?;
         }
-        let old = std::mem::replace(&mut record.name, name.to_owned());
-        let saved = self.save_durably(record);
-        if saved.is_err() {
-            record.name = old;
+        *record = renamed;
+        let folder = self.folder(&record.id);
+        step("sync file", folder.display(), || File::open(folder.join(FILE))?.sync_all())?;
+        Ok(sync(&folder)?)
+    }
+
+    /// Whether nobody else has this name. Only under the lock does that mean anything.
+    fn free(&self, name: &str, id: &str) -> Result<()> {
+        match self.list()?.into_iter().find(|other| other.name == name && other.id != id) {
+            Some(other) => Err(Error::NameTaken { name: other.name, id: other.id }),
+            None => Ok(()),
         }
-        saved
     }
 
     /// Writes a record anew. After a power cut the file may hold the state before: good enough for
@@ -87,12 +96,10 @@ impl<C: Serialize + DeserializeOwned> Records<C> {
 
     /// Reads one record by its full id.
     pub fn load(&self, id: &str) -> Result<Record<C>> {
-        let path = self.folder(id).join("container.json");
-        let text = match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(Error::NotFound(id.to_owned()));
-            }
-            read => read.map_err(io_error("reading", &path))?,
+        let path = self.folder(id).join(FILE);
+        let text = match step("read record", path.display(), || fs::read(&path)) {
+            Err(error) if error.errno == libc::ENOENT => return Err(Error::NotFound(id.to_owned())),
+            read => read?,
         };
         parse(&text).map_err(|reason| Error::Unreadable { path, reason })
     }
@@ -120,7 +127,7 @@ impl<C: Serialize + DeserializeOwned> Records<C> {
     /// whoever was interrupted can ask again.
     pub fn remove(&self, id: &str) -> Result<()> {
         self.retire(id)?;
-        remove_all(&self.retired(id))
+        Ok(remove_all(&self.retired(id))?)
     }
 
     /// The first half of [`Records::remove`]: in one step the container is out of sight, so that a
@@ -128,23 +135,29 @@ impl<C: Serialize + DeserializeOwned> Records<C> {
     /// in use, and are removed later.
     pub fn retire(&self, id: &str) -> Result<()> {
         let folder = self.folder(id);
-        match fs::rename(&folder, self.retired(id)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            renamed => renamed.map_err(io_error("removing", &folder)),
+        match step("retire folder", folder.display(), || fs::rename(&folder, self.retired(id))) {
+            Err(error) if error.errno == libc::ENOENT => Ok(()),
+            renamed => Ok(renamed?),
         }
     }
 
-    fn retired(&self, id: &str) -> PathBuf {
-        self.root.join(format!("{TEMPORARY}gone-{id}"))
+    pub(super) fn temporary(&self, id: &str) -> PathBuf {
+        self.root.join(format!("{TEMPORARY}{id}"))
     }
 
-    /// Removes what a crash left half made or half removed. Under the same lock as
-    /// [`Records::create`]; whoever uses [`Records::place`] must not do so meanwhile.
+    fn retired(&self, id: &str) -> PathBuf {
+        self.temporary(&format!("gone-{id}"))
+    }
+
+    /// Removes what a crash left half made or half removed, and leaves what somebody is making now. Who
+    /// uses [`Records::place`] must not do so meanwhile.
     pub fn sweep(&self) -> Result<()> {
         let _lock = self.lock()?;
-        for entry in fs::read_dir(&self.root).map_err(io_error("reading", &self.root))?.flatten() {
-            if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
-                remove_all(&entry.path())?;
+        for entry in self.entries()? {
+            let path = self.root.join(&entry);
+            let busy = || File::open(&path).is_ok_and(|folder| folder.try_lock().is_err());
+            if entry.to_string_lossy().starts_with(TEMPORARY) && !busy() {
+                remove_all(&path)?;
             }
         }
         Ok(())
@@ -152,21 +165,56 @@ impl<C: Serialize + DeserializeOwned> Records<C> {
 
     /// The ids of all folders here, sorted.
     fn ids(&self) -> Result<Vec<String>> {
-        let entries = fs::read_dir(&self.root).map_err(io_error("reading", &self.root))?;
-        let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        let names = self.entries()?.into_iter().filter_map(|name| name.into_string().ok());
         let mut ids: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
         ids.sort();
         Ok(ids)
+    }
+
+    fn entries(&self) -> Result<Vec<OsString>> {
+        let read =
+            || fs::read_dir(&self.root)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>();
+        Ok(step("read folder", self.root.display(), read)?)
     }
 
     /// The lock that makes "look whether the name is free, then take it" one step. It goes with
     /// the descriptor: a program that is killed leaves no lock behind.
     fn lock(&self) -> Result<File> {
         let path = self.root.join(".lock");
-        let options = File::options().write(true).create(true).truncate(false).open(&path);
-        let file = options.map_err(io_error("opening", &path))?;
-        file.lock().map_err(io_error("locking", &path))?;
+        let options = || File::options().write(true).create(true).truncate(false).open(&path);
+        let file = step("open lock", path.display(), options)?;
+        step("lock", path.display(), || file.lock())?;
         Ok(file)
+    }
+}
+
+/// A folder on its way to become a container's. It is locked as long as somebody is making it, so that
+/// [`Records::sweep`] knows it from what a crash has left; dropped, it is gone.
+struct Temporary {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Temporary {
+    fn make(path: PathBuf) -> Result<Temporary> {
+        step("make folder", path.display(), || fs::create_dir(&path))?;
+        let lock = step("lock", path.display(), || {
+            let folder = File::open(&path)?;
+            folder.lock().map(|()| folder)
+        });
+        Ok(Temporary { _lock: lock.inspect_err(|_| drop(fs::remove_dir(&path)))?, path })
+    }
+
+    /// From now on it is there, and whole.
+    fn place(self, folder: &Path) -> Result<()> {
+        Ok(step("name folder", folder.display(), || fs::rename(&self.path, folder))?)
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // When it was placed there is nothing of this name any more.
+        let _ = fs::remove_dir_all(&self.path);
     }
 }
 
@@ -184,38 +232,37 @@ fn parse<C: DeserializeOwned>(text: &[u8]) -> Result<Record<C>, String> {
 }
 
 fn write<C: Serialize>(folder: &Path, record: &Record<C>, durably: bool) -> Result<()> {
-    let path = folder.join("container.json");
+    let path = folder.join(FILE);
     let mut text = serde_json::to_vec_pretty(record)
         .map_err(|error| Error::Unreadable { path: path.clone(), reason: error.to_string() })?;
     text.push(b'\n');
-    replace(&path, &text, durably).map_err(io_error("writing", &path))
+    Ok(replace(&path, &text, durably)?)
 }
 
 /// Puts a whole new file in the place of the old one: a reader, or a start after a crash, sees the
-/// one or the other and never a half.
-pub fn replace(path: &Path, text: &[u8], durably: bool) -> io::Result<()> {
+/// one or the other and never a half. `durably`: it returns only when the disk has it.
+pub fn replace(path: &Path, text: &[u8], durably: bool) -> namespaces::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder)?;
-    file.write_all(text)?;
+    let mut file = step("make file in", folder.display(), || {
+        tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder)
+    })?;
+    // Through the file itself: tempfile would add its own path to the error.
+    step("write file", path.display(), || file.as_file_mut().write_all(text))?;
     if durably {
-        file.as_file().sync_all()?;
+        step("sync file", path.display(), || file.as_file().sync_all())?;
     }
-    file.persist(path).map_err(|error| error.error)?;
-    if durably {
-        // The rename itself is in the folder, which is a file of its own to the disk.
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(())
+    step("name file", path.display(), || file.persist(path).map_err(|error| error.error))?;
+    // The name itself is in the folder, which is a file of its own to the disk.
+    if durably { sync(folder) } else { Ok(()) }
 }
 
-fn remove_all(path: &Path) -> Result<()> {
-    match fs::remove_dir_all(path) {
+fn sync(folder: &Path) -> namespaces::Result<()> {
+    step("sync folder", folder.display(), || File::open(folder)?.sync_all())
+}
+
+fn remove_all(path: &Path) -> namespaces::Result<()> {
+    step("remove folder", path.display(), || match fs::remove_dir_all(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed.map_err(io_error("removing", path)),
-    }
-}
-
-fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
-    let path = path.to_owned();
-    move |source| Error::Io { doing, path, source }
+        removed => removed,
+    })
 }

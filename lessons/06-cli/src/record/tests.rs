@@ -124,3 +124,19 @@ fn an_id_has_64_hexadecimal_digits_and_no_number_for_a_hostname() {
     assert!(id.bytes().all(|byte| byte.is_ascii_hexdigit()));
     assert!(!id[..12].bytes().all(|byte| byte.is_ascii_digit()));
 }
+
+#[test]
+fn what_somebody_is_making_is_not_swept_and_nobody_waits_for_their_disk() {
+    let (_folder, records) = records();
+    let temporary = records.temporary("cd34");
+    fs::create_dir(&temporary).unwrap();
+    let maker = File::open(&temporary).unwrap();
+    maker.lock().unwrap();
+    records.sweep().unwrap();
+    records.create(&record("ab12", "boat")).unwrap();
+    assert!(temporary.exists());
+    // Its maker has died: the lock went with it.
+    drop(maker);
+    records.sweep().unwrap();
+    assert!(!temporary.exists());
+}

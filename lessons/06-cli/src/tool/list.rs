@@ -1,5 +1,6 @@
 //! `ps`, `logs`, `stop` and `rm`: the record's part of it.
 
+use std::io::{self, Write};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -38,20 +39,12 @@ impl Tool {
     pub fn logs(&self, name: &str, follow: bool) -> Result<i32> {
         let record = self.record(name)?;
         let mut log = LogReader::open(&self.records.folder(&record.id).join("log.json"), Wanted::default())?;
-        loop {
-            // Asked before reading: what was said up to the end is still read after it.
-            let goes_on = follow && self.goes_on(&record.id)?;
-            while let Some(entry) = log.next_entry()? {
-                match entry.stream {
-                    Stream::Stdout => print!("{}", entry.log),
-                    Stream::Stderr => eprint!("{}", entry.log),
-                }
-            }
-            if !goes_on {
-                return Ok(0);
-            }
-            sleep(Duration::from_millis(50));
-        }
+        let ended = || !(follow && self.goes_on(&record.id).unwrap_or_default());
+        lifecycle::log::follow(&mut log, ended, |entry| match entry.stream {
+            Stream::Stdout => io::stdout().write_all(entry.log.as_bytes()),
+            Stream::Stderr => io::stderr().write_all(entry.log.as_bytes()),
+        })?;
+        Ok(0)
     }
 
     /// Whether more may be said. Its monitor writes the end down a moment after it; one that was

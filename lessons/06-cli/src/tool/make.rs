@@ -1,12 +1,59 @@
 //! `create`: from an image and flags to a record.
 
 use anyhow::{Context, Result, bail};
+use clap::Args;
 use images::{Image, Progress, PullOptions, Status as Stage, Store, find_or_pull};
+use lifecycle::log::Bounds;
 use lifecycle::record::{Record, State, VERSION, is_name, new_id, now};
 use rootfs::Mount;
 
 use super::{Config, Tool};
-use crate::Create;
+
+/// What a container is asked to be.
+#[derive(Args)]
+pub struct Create {
+    /// Its name
+    #[arg(long)]
+    name: Option<String>,
+    /// Keep standard input open
+    #[arg(short, long)]
+    interactive: bool,
+    /// Give it a terminal
+    #[arg(short, long)]
+    tty: bool,
+    /// NAME=value, for its environment
+    #[arg(short, long, value_name = "NAME=VALUE")]
+    env: Vec<String>,
+    /// Its working directory
+    #[arg(short, long)]
+    workdir: Option<String>,
+    /// As whom: name, uid, name:group
+    #[arg(short, long)]
+    user: Option<String>,
+    /// /on/the/host:/inside[:ro]
+    #[arg(short, long)]
+    volume: Vec<String>,
+    /// Memory, such as 64m
+    #[arg(short, long, value_parser = cgroups::parse_size)]
+    memory: Option<u64>,
+    /// Processors, such as 0.5
+    #[arg(long)]
+    cpus: Option<f64>,
+    /// Processes and threads
+    #[arg(long)]
+    pids_limit: Option<u64>,
+    /// max-size=10m, max-file=3: how much of its log is kept
+    #[arg(long, value_name = "NAME=VALUE")]
+    log_opt: Vec<String>,
+    /// An init as PID 1, which reaps and forwards signals
+    #[arg(long)]
+    init: bool,
+    /// A name such as debian:bookworm, or `base`, which needs no network
+    image: String,
+    /// The program and its arguments; else the image's own
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<String>,
+}
 
 impl Tool {
     /// Makes a container, which doesn't run yet, and gives its id.
@@ -24,6 +71,7 @@ impl Tool {
         for text in &wanted.volume {
             Mount::volume(text)?;
         }
+        let log = Bounds::from_options(&wanted.log_opt)?;
         // What a crash left half made.
         self.records.sweep()?;
         let id = new_id()?;
@@ -46,6 +94,7 @@ impl Tool {
                 memory: wanted.memory,
                 nano_cpus: wanted.cpus.map(|cpus| (cpus * 1e9) as u64),
                 pids: wanted.pids_limit,
+                log,
                 init: wanted.init,
                 remove,
             },

@@ -6,6 +6,8 @@ mod network;
 mod run;
 mod serve;
 
+pub use make::Create;
+
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -13,6 +15,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use lifecycle::log::Bounds;
 use lifecycle::record::{Record, Records};
 use namespaces::Process;
 use nix::unistd::geteuid;
@@ -44,6 +47,8 @@ pub struct Config {
     memory: Option<u64>,
     nano_cpus: Option<u64>,
     pids: Option<u64>,
+    #[serde(default)]
+    log: Bounds,
     init: bool,
     /// To be removed when it has ended.
     remove: bool,
@@ -93,6 +98,12 @@ impl Tool {
             }
             sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Goes on as a program of which no container can write the file: for what will be a process in one.
+    pub fn run_sealed(&self) -> Result<()> {
+        self.become_root()?;
+        Ok(rootfs::OwnBinary::run_from_it()?)
     }
 
     /// Whoever isn't root needs a user namespace around what follows.

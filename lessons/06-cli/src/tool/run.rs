@@ -18,7 +18,7 @@ use lifecycle::stdio::Stdio;
 use lifecycle::terminal::size;
 use lifecycle::{Container, Network, Program, Running, start_in};
 use namespaces::{Command, Process};
-use rootfs::{Mount, Privileges, Rootfs};
+use rootfs::{Mount, OwnBinary, Privileges, Rootfs};
 
 use super::serve::{Signals, serve};
 use super::{Config, PARENT, Tool, alive, exit_code, network};
@@ -33,7 +33,8 @@ impl Tool {
     /// Leaves this program behind as the container's monitor.
     pub fn start_detached(&self, id: &str) -> Result<i32> {
         self.become_root()?;
-        let mut monitor = Spawn::new("/proc/self/exe");
+        let own = OwnBinary::seal();
+        let mut monitor = Spawn::new(own.path());
         // What `ps` shows.
         monitor.arg0("lesson-06");
         monitor.arg("--root").arg(&self.root).args(["monitor", id]);
@@ -104,7 +105,7 @@ impl Tool {
         let names = names::Files::write(&folder, hostname(record), &own)?;
         let rootfs = Rootfs::mount(root, folder.join("rootfs"));
         let container = container(record, rootfs, &names, Network::Own(interfaces))?;
-        let log = LogWriter::open(&folder.join("log.json"))?;
+        let log = LogWriter::open(&folder.join("log.json"), record.config.log)?;
         let signals = Signals::catch()?;
 
         let Running { child, cgroup, ends } = container.start()?;
@@ -120,8 +121,7 @@ impl Tool {
         if outcome.is_err() {
             // It must not run on with nobody to look after it.
             cgroup.kill()?;
-            Process::with_pid(child.pid().as_raw()).and_then(|process| process.signal(libc::SIGKILL))?;
-            child.wait()?;
+            child.kill()?;
         }
         record.state.oom_killed = cgroup.oom_kills()? > 0;
         if record.state.oom_killed && foreground {
@@ -137,6 +137,8 @@ impl Tool {
         let Some(process) = alive(&record) else {
             bail!("container {name} is not running: `lesson-06 start {name}` starts it");
         };
+        // As the monitor does, by its own means: we can't make mounts before we are in there.
+        OwnBinary::run_from_that_of(process.parent()?)?;
         let mut program = program(&record.config)?;
         program.command.args = command;
         program.stdio = stdio(interactive, tty);

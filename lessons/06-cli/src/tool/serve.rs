@@ -1,6 +1,6 @@
 //! Between a program, its log and the person who started it, until it ends.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::Result;
@@ -58,6 +58,7 @@ pub fn serve(
     let mut streams = Streams::new(ends, log, true);
     let own = |fd: &dyn AsFd| -> io::Result<OwnedFd> { fd.as_fd().try_clone_to_owned() };
     let mut raw = None;
+    let mut trouble = None;
     if foreground {
         let input = if interactive { Some(own(&io::stdin())?) } else { None };
         if streams.is_terminal() && io::stdin().is_terminal() {
@@ -68,6 +69,7 @@ pub fn serve(
     }
     let status = loop {
         let ready = streams.turn(&[child.as_fd(), signals.0.as_fd()], None)?;
+        trouble = trouble.or(streams.log_trouble());
         while let Some(signal) = signals.next()? {
             match (signal, size(io::stdin())) {
                 (libc::SIGWINCH, Some((rows, columns))) => streams.resize(Size { rows, columns })?,
@@ -79,8 +81,17 @@ pub fn serve(
             break child.wait()?;
         }
     };
+    // Somebody may read our output slowly (`| less`): there is time, unless we are told to end.
+    while streams.is_owed() {
+        streams.turn(&[signals.0.as_fd()], None)?;
+        if signals.next()?.is_some_and(|signal| signal != libc::SIGWINCH) {
+            break;
+        }
+    }
     streams.finish()?;
     drop(raw);
-    io::stdout().flush()?;
+    if let Some(error) = trouble.or(streams.log_trouble()) {
+        eprintln!("lesson-06: something is missing in the log: {error}");
+    }
     Ok(status.code())
 }

@@ -47,9 +47,7 @@ fn killed_monitor(tool: &Tool) {
     tool.says(&["run", "-d", "--name", "boat", "base", "sh", "-c", "echo begun; exec sleep 1000"]);
     soon("it speaks", || tool.says(&["logs", "boat"]) == "begun");
     let process = tool.process();
-    let status = fs::read_to_string(format!("/proc/{}/status", process.pid)).unwrap();
-    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")).unwrap();
-    let monitor = Process::with_pid(parent.trim().parse().unwrap()).unwrap();
+    let monitor = Process::with_pid(process.parent().unwrap()).unwrap();
     assert!(monitor.signal(libc::SIGKILL).unwrap());
     soon("the container ends with its monitor", || !process.is_alive());
 

@@ -50,6 +50,7 @@ pub fn main(tests: &[Test]) {
             return test(tests, As::Root);
         }
         Ok("user") => return test(tests, As::User),
+        Ok("raw") => return crate::terminal::raw(),
         Ok("probe") => return or_no_lab(namespaces::become_root().map_err(|error| error.to_string())),
         _ => {}
     }
@@ -89,7 +90,8 @@ fn unable(reason: &str) -> Result<Completion, Failed> {
     }
 }
 
-fn again(stage: &str) -> Command {
+/// This program once more, for something else.
+pub fn again(stage: &str) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
     command.env(STAGE, stage);
     command
@@ -156,7 +158,8 @@ impl Tool {
         Tool { who, folder }
     }
 
-    fn as_who(&self, mut command: Command) -> Command {
+    /// A command of whoever has the tool.
+    pub fn as_who(&self, mut command: Command) -> Command {
         if self.who == As::User && getuid().is_root() {
             command.uid(NOBODY).gid(NOBODY);
         }

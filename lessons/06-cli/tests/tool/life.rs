@@ -1,14 +1,12 @@
 //! A container's life, command by command.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use namespaces::Process;
-use nix::pty::{Winsize, openpty};
 
 use crate::lab::{As, BOTH, Test, Tool, soon};
 
@@ -17,11 +15,13 @@ pub const TESTS: &[Test] = &[
     ("one_more_program_runs_in_the_same_namespaces", BOTH, exec),
     ("logs_follow_until_the_end_and_keep_both_streams_apart", BOTH, logs),
     ("all_that_was_said_arrives_and_is_in_the_log", BOTH, all),
+    ("what_was_said_last_arrives_though_nobody_took_it_yet", BOTH, last_words),
+    ("a_log_with_bounds_is_rotated", BOTH, rotated),
+    ("the_tool_s_own_file_can_not_be_written_from_a_container", BOTH, sealed),
     ("stop_asks_first_and_tells_the_program_s_own_code", BOTH, stop),
     ("a_signal_for_the_tool_is_for_the_program", BOTH, forwarded),
     ("exit_codes_are_docker_s", BOTH, codes),
     ("what_can_not_be_is_one_line_and_leaves_nothing", BOTH, refused),
-    ("on_a_terminal_the_program_has_one_of_the_same_size", BOTH, terminal),
     ("who_wants_too_much_memory_is_killed", &[As::Root], memory),
     ("a_container_has_an_address_and_the_last_leaves_the_machine_as_it_was", &[As::Root], network),
 ];
@@ -99,6 +99,59 @@ fn all(tool: &Tool) {
     assert!(tool.says(&["logs", "boat"]) == said.trim(), "something is missing in the log");
 }
 
+fn last_words(tool: &Tool) {
+    // A line without an end, and more than we take before the program has ended.
+    let script = "seq 1 50000; printf unfinished; echo done > /done";
+    let mut running = tool.command(&["run", "--name", "boat", "base", "sh", "-c", script]);
+    let mut running = running.stdout(Stdio::piped()).spawn().unwrap();
+    let containers = || fs::read_dir(tool.data("containers")).into_iter().flatten().flatten();
+    soon("the program has said all", || containers().any(|one| one.path().join("upper/done").exists()));
+    sleep(Duration::from_millis(300));
+    let mut said = String::new();
+    running.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(running.wait().unwrap().success());
+    let expected: String = (1..=50000).map(|number| format!("{number}\n")).collect();
+    assert!(said == expected + "unfinished", "it ends in {:?}", &said[said.len().saturating_sub(30)..]);
+    assert!(tool.says(&["logs", "boat"]) == said, "something is missing in the log");
+}
+
+fn rotated(tool: &Tool) {
+    let bounds = ["--log-opt", "max-size=2k", "--log-opt", "max-file=3"];
+    let run = [
+        &["run", "--name", "boat"],
+        &bounds[..],
+        &["base", "sh", "-c", "for n in 1 2 3 4 5 6 7 8 9; do echo $n; seq 1 20; sleep 0.05; done"],
+    ];
+    tool.says(&run.concat());
+    let said = tool.says(&["logs", "boat"]);
+    assert!(said.ends_with("19\n20") && said.len() < 9 * 50, "{said}");
+    tool.fails(&["run", "--log-opt", "max-size=ten", "base", "true"], 125, "max-size=ten");
+}
+
+/// While a program runs the kernel refuses to write to its file anyhow; what counts is the mount through
+/// which it is seen (CVE-2019-5736).
+fn sealed(tool: &Tool) {
+    let read_only = |pid: i32| {
+        let seen = nix::sys::statvfs::statvfs(format!("/proc/{pid}/exe").as_str()).unwrap();
+        seen.flags().contains(nix::sys::statvfs::FsFlags::ST_RDONLY)
+    };
+    tool.says(&["run", "-d", "--init", "--name", "boat", "base", "sleep", "1000"]);
+    let init = tool.process();
+    assert!(read_only(init.pid), "PID 1");
+    assert!(read_only(init.parent().unwrap()), "its monitor");
+    // A program of an exec that is the tool itself, as an image's could be by a link to /proc/self/exe.
+    let mut exec = tool.command(&["exec", "boat", "sleep", "1"]).spawn().unwrap();
+    soon("it is started from the same", || read_only(exec.id() as i32));
+    exec.wait().unwrap();
+    tool.says(&["rm", "-f", "boat"]);
+    // In the foreground the tool itself looks after it.
+    let mut running = tool.command(&["run", "--init", "base", "sleep", "1000"]).spawn().unwrap();
+    soon("it runs", || tool.data("containers").exists() && tool.says(&["ps"]).lines().count() == 2);
+    assert!(read_only(tool.process().pid) && read_only(running.id() as i32));
+    running.kill().unwrap();
+    running.wait().unwrap();
+}
+
 fn stop(tool: &Tool) {
     let script = "trap 'exit 5' TERM; echo ready; while :; do sleep 0.05; done";
     tool.says(&["run", "-d", "--name", "boat", "base", "sh", "-c", script]);
@@ -157,38 +210,6 @@ fn refused(tool: &Tool) {
         tool.fails(words, 125, said);
     }
     assert_eq!(tool.says(&["ps", "-a"]).lines().count(), 1);
-}
-
-fn terminal(tool: &Tool) {
-    let size = Winsize { ws_row: 33, ws_col: 99, ws_xpixel: 0, ws_ypixel: 0 };
-    let pair = openpty(&size, None).unwrap();
-    let mut command =
-        tool.command(&["run", "--rm", "-it", "base", "sh", "-c", "stty size; tty; read x; echo got $x"]);
-    let slave = File::from(pair.slave);
-    command.stdin(slave.try_clone().unwrap()).stdout(slave.try_clone().unwrap()).stderr(Stdio::null());
-    // SAFETY: between fork and exec only setsid and ioctl, which signal-safety(7) allows.
-    unsafe {
-        command.pre_exec(|| {
-            nix::unistd::setsid()?;
-            // SAFETY: 0 is the terminal, and TIOCSCTTY takes a number.
-            nix::errno::Errno::result(libc::ioctl(0, libc::TIOCSCTTY, 0))?;
-            Ok(())
-        });
-    }
-    let mut running = command.spawn().unwrap();
-    drop((command, slave));
-    let mut master = File::from(pair.master);
-    master.write_all(b"word\r").unwrap();
-    // At the end of its last program, reading from a terminal fails with EIO.
-    let (mut screen, mut buffer) = (Vec::new(), [0; 4096]);
-    while let Ok(length @ 1..) = master.read(&mut buffer) {
-        screen.extend_from_slice(&buffer[..length]);
-    }
-    let screen = String::from_utf8_lossy(&screen).into_owned();
-    assert!(running.wait().unwrap().success(), "{screen}");
-    for seen in ["33 99", "/dev/pts/0", "got word"] {
-        assert!(screen.contains(seen), "{screen}");
-    }
 }
 
 fn memory(tool: &Tool) {

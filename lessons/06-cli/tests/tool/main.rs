@@ -5,10 +5,11 @@
 mod crash;
 mod lab;
 mod life;
+mod terminal;
 
 use lab::Test;
 
 fn main() {
-    let tests: Vec<Test> = [crash::TESTS, life::TESTS].concat();
+    let tests: Vec<Test> = [crash::TESTS, life::TESTS, terminal::TESTS].concat();
     lab::main(&tests);
 }
