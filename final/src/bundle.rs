@@ -24,6 +24,8 @@ pub struct Extra {
     /// `-u`: a user as people write it (`name`, `uid`, `name:group`, `uid:gid`), looked up in the
     /// container's own /etc/passwd. Empty: the image names none, so root.
     pub user: String,
+    /// `--group-add`: further groups of that user, looked up in the container's own /etc/group.
+    pub groups: Vec<String>,
     /// The interfaces to make; none for `--network none` and `host`.
     pub interfaces: Vec<Interface>,
     /// The json-file log, or none.
@@ -56,6 +58,8 @@ pub struct Exec {
     pub process: Process,
     /// As [`Extra::user`].
     pub user: String,
+    /// As [`Extra::groups`].
+    pub groups: Vec<String>,
     /// Whether standard input is attached; else it is /dev/null.
     pub open_stdin: bool,
 }

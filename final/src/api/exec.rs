@@ -108,7 +108,7 @@ async fn inspect(State(app): State<App>, Path(id): Path<String>) -> Result {
             "tty": config.tty == Some(true),
             "entrypoint": words.first().cloned().unwrap_or_default(),
             "arguments": words.get(1..).unwrap_or_default(),
-            "privileged": false,
+            "privileged": config.privileged == Some(true),
             "user": config.user.clone().unwrap_or_default(),
         },
         "OpenStdin": config.attach_stdin == Some(true),

@@ -88,9 +88,6 @@ impl Execs {
         if config.cmd.as_ref().is_none_or(Vec::is_empty) {
             return Err(Error::invalid("No exec command specified"));
         }
-        if config.privileged == Some(true) {
-            return Err(Error::unsupported("exec --privileged"));
-        }
         let id = record::new_id().map_err(|error| Error::internal("drawing an id", error))?;
         let exec = Arc::new(Exec {
             id: id.clone(),
@@ -246,6 +243,7 @@ fn plan(exec: &Exec) -> Result<bundle::Exec> {
         bundle: container.folder.clone(),
         process,
         user: user.unwrap_or_default(),
+        groups: container.with(|record| record.config.host().group_add.unwrap_or_default()),
         open_stdin: exec.config.attach_stdin == Some(true),
     })
 }

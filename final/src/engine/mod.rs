@@ -9,6 +9,7 @@ pub mod config;
 pub mod containers;
 pub mod copy_up;
 pub mod create;
+pub mod devices;
 pub mod error;
 pub mod events;
 pub mod exec;
@@ -26,6 +27,7 @@ pub mod security;
 pub mod spec;
 pub mod start;
 pub mod stop;
+pub mod sysctls;
 pub mod ulimits;
 pub mod volumes;
 

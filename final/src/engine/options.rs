@@ -7,7 +7,7 @@ use bollard_stubs::models::{ContainerCreateBody, HostConfig, RestartPolicyNameEn
 use lifecycle::log::Bounds;
 
 use super::error::{Error, Result};
-use super::{capabilities, files, security, stop, ulimits};
+use super::{capabilities, devices, files, security, stop, sysctls, ulimits};
 
 /// The least memory that Docker lets a container have, in bytes.
 const LEAST_MEMORY: i64 = 6 << 20;
@@ -77,9 +77,6 @@ fn check_host(host: &HostConfig) -> Result<()> {
     refuse(&[
         ("publishing ports (-p)", ports),
         ("publishing all ports (-P)", host.publish_all_ports == Some(true)),
-        ("--privileged", host.privileged == Some(true)),
-        ("--device", filled(&host.devices)),
-        ("--device-cgroup-rule", filled(&host.device_cgroup_rules)),
         ("--gpus", filled(&host.device_requests)),
         ("--link", filled(&host.links)),
         ("--volumes-from", filled(&host.volumes_from)),
@@ -92,7 +89,6 @@ fn check_host(host: &HostConfig) -> Result<()> {
         ("--cgroup-parent", word(&host.cgroup_parent, &[])),
         ("--cgroupns", host.cgroupns_mode.as_ref().is_some_and(|mode| mode.to_string() == "host")),
         ("--cgroup", word(&host.cgroup, &[])),
-        ("--group-add", filled(&host.group_add)),
         ("--runtime", word(&host.runtime, &["runc", "canoa"])),
         (
             "--isolation",
@@ -104,7 +100,6 @@ fn check_host(host: &HostConfig) -> Result<()> {
         ("--cpu-shares", positive(host.cpu_shares)),
         ("--cpuset-cpus", word(&host.cpuset_cpus, &[])),
         ("--cpuset-mems", word(&host.cpuset_mems, &[])),
-        ("--sysctl", host.sysctls.as_ref().is_some_and(|sysctls| !sysctls.is_empty())),
         ("--oom-kill-disable", host.oom_kill_disable == Some(true)),
         ("--oom-score-adj", host.oom_score_adj.is_some_and(|score| score != 0)),
         ("--memory-swappiness", host.memory_swappiness.is_some_and(|value| value >= 0)),
@@ -123,7 +118,47 @@ fn check_host(host: &HostConfig) -> Result<()> {
     capabilities::check(host)?;
     security::check(host)?;
     ulimits::check(host)?;
+    devices::check(host)?;
+    check_tmpfs(host)?;
+    sysctls::check(host)?;
+    if let Some(size) = host.shm_size.filter(|size| *size < 0) {
+        return Err(Error::invalid(format!("SHM size can not be less than 0: {size}")));
+    }
     files::check(host)
+}
+
+/// The options of `--tmpfs`, as Docker knows them.
+fn check_tmpfs(host: &HostConfig) -> Result<()> {
+    const WORDS: [&str; 12] = [
+        "rw",
+        "ro",
+        "exec",
+        "noexec",
+        "suid",
+        "nosuid",
+        "dev",
+        "nodev",
+        "noatime",
+        "relatime",
+        "strictatime",
+        "defaults",
+    ];
+    const KEYS: [&str; 7] = ["size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol"];
+    for (path, options) in host.tmpfs.iter().flatten() {
+        if !path.starts_with('/') || path == "/" || path.contains('\0') {
+            return Err(Error::invalid(format!("invalid mount path: {path:?} mount path must be absolute")));
+        }
+        for option in options.split(',').filter(|option| !option.is_empty()) {
+            let known = match option.split_once('=') {
+                Some((key, value)) => KEYS.contains(&key) && !value.is_empty(),
+                None => WORDS.contains(&option),
+            };
+            if !known || option.contains('\0') {
+                return Err(Error::invalid(format!("invalid tmpfs option {:?}", [option])));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn check_limits(host: &HostConfig) -> Result<()> {
@@ -230,7 +265,6 @@ mod tests {
     #[test]
     fn what_this_engine_does_not_have_is_refused_by_name() {
         let refused = [
-            (r#"{"Privileged":true}"#, "--privileged"),
             (r#"{"PortBindings":{"80/tcp":[{"HostPort":"8080"}]}}"#, "-p"),
             (r#"{"RestartPolicy":{"Name":"always"}}"#, "--restart"),
             (r#"{"PidMode":"host"}"#, "--pid"),

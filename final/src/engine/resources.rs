@@ -1,16 +1,14 @@
-//! What a container may use: memory, processors, processes, devices.
+//! What a container may use: memory, processors, processes.
 
 use bollard_stubs::models::HostConfig;
-use cgroups::DeviceRule;
 use oci_spec::OciSpecError;
 use oci_spec::runtime::{
-    LinuxCpuBuilder, LinuxDeviceCgroup, LinuxDeviceCgroupBuilder, LinuxDeviceType, LinuxMemoryBuilder,
-    LinuxPidsBuilder, LinuxResources, LinuxResourcesBuilder,
+    LinuxCpuBuilder, LinuxMemoryBuilder, LinuxPidsBuilder, LinuxResources, LinuxResourcesBuilder,
 };
 
 /// The limits of a container. Whether the machine can give them is the monitor's to find out.
 pub fn resources(host: &HostConfig) -> Result<LinuxResources, OciSpecError> {
-    let mut resources = LinuxResourcesBuilder::default().devices(devices()?);
+    let mut resources = LinuxResourcesBuilder::default();
     let limit = host.memory.filter(|memory| *memory > 0);
     if limit.is_some() || host.memory_reservation.is_some_and(|value| value > 0) {
         let mut memory = LinuxMemoryBuilder::default();
@@ -56,25 +54,4 @@ pub fn resources(host: &HostConfig) -> Result<LinuxResources, OciSpecError> {
         resources = resources.pids(LinuxPidsBuilder::default().limit(limit).build()?);
     }
     resources.build()
-}
-
-/// Docker's rules, by lesson 3: no device but those that every program expects.
-fn devices() -> Result<Vec<LinuxDeviceCgroup>, OciSpecError> {
-    let describe = |rule: DeviceRule| {
-        let mut described = LinuxDeviceCgroupBuilder::default().allow(rule.allow).access(rule.access);
-        described = match rule.kind {
-            'b' => described.typ(LinuxDeviceType::B),
-            'c' => described.typ(LinuxDeviceType::C),
-            _ => described,
-        };
-        // What is left out means all.
-        if let Some(major) = rule.major {
-            described = described.major(i64::from(major));
-        }
-        if let Some(minor) = rule.minor {
-            described = described.minor(i64::from(minor));
-        }
-        described.build()
-    };
-    DeviceRule::docker().into_iter().map(describe).collect()
 }

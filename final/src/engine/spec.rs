@@ -20,7 +20,7 @@ use super::error::{Error, Result};
 use super::files::hostname;
 use super::resources::resources;
 use super::security::Security;
-use super::{capabilities, options, ulimits};
+use super::{capabilities, devices, options, sysctls, ulimits};
 use crate::bundle::Extra;
 
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -32,13 +32,7 @@ const SHM_SIZE: i64 = 64 << 20;
 pub fn build(engine: &Engine, folder: &Path, record: &Record<Config>) -> Result<(Spec, Extra)> {
     let config = &record.config;
     let host = config.host();
-    let security = Security::of(&host)?;
-    let seccomp = security.seccomp(host.privileged == Some(true), &capabilities::of(&host))?;
-    let mut spec = spec(&engine.settings.cgroup_parent, folder, record, &host, security.no_new_privileges)
-        .map_err(|error| Error::internal("describing the container", error))?;
-    if let Some(linux) = spec.linux_mut() {
-        linux.set_seccomp(seccomp);
-    }
+    let spec = describe(&engine.settings.cgroup_parent, folder, record)?;
     let stdin = config.body.open_stdin == Some(true);
     let log = host.log_config.as_ref().and_then(|log| log.typ.as_deref()) != Some("none");
     let extra = Extra {
@@ -47,6 +41,7 @@ pub fn build(engine: &Engine, folder: &Path, record: &Record<Config>) -> Result<
         upper: made(folder.join("upper"))?,
         work: made(folder.join("work"))?,
         user: config.body.user.clone().unwrap_or_default(),
+        groups: host.group_add.clone().unwrap_or_default(),
         interfaces: interfaces(engine, config)?,
         log: log.then(|| folder.join("log.json")),
         log_bounds: options::log_bounds(&host)?,
@@ -58,6 +53,22 @@ pub fn build(engine: &Engine, folder: &Path, record: &Record<Config>) -> Result<
     };
     made(folder.join("rootfs"))?;
     Ok((spec, extra))
+}
+
+/// `config.json`.
+fn describe(cgroup_parent: &str, folder: &Path, record: &Record<Config>) -> Result<Spec> {
+    let host = record.config.host();
+    let security = Security::of(&host)?;
+    let seccomp = security.seccomp(host.privileged == Some(true), &capabilities::of(&host))?;
+    let mut spec = spec(cgroup_parent, folder, record, &host, security.no_new_privileges)
+        .map_err(|error| Error::internal("describing the container", error))?;
+    let mut mounts = spec.mounts_mut().take().unwrap_or_default();
+    if let Some(linux) = spec.linux_mut() {
+        linux.set_seccomp(seccomp);
+        devices::give(&host, linux, &mut mounts)?;
+    }
+    spec.set_mounts(Some(mounts));
+    Ok(spec)
 }
 
 fn made(path: PathBuf) -> Result<PathBuf> {
@@ -81,7 +92,7 @@ fn interfaces(engine: &Engine, config: &Config) -> Result<Vec<Interface>> {
     Ok(all)
 }
 
-/// `config.json`.
+/// What the specification has its own words for.
 fn spec(
     cgroup_parent: &str,
     folder: &Path,
@@ -110,8 +121,10 @@ fn spec(
     // The library's own default is 1024 open files; Docker leaves what the engine itself has.
     process.set_rlimits(Some(ulimits::rlimits(host)?));
 
+    let privileged = host.privileged == Some(true);
     let paths = |list: &Option<Vec<String>>, default: &[&str]| match list {
         Some(list) => list.clone(),
+        None if privileged => vec![],
         None => default.iter().map(|path| (*path).to_owned()).collect::<Vec<String>>(),
     };
     let mut linux = LinuxBuilder::default()
@@ -122,9 +135,8 @@ fn spec(
         .readonly_paths(paths(&host.readonly_paths, &rootfs::mask::READ_ONLY))
         .rootfs_propagation("rprivate".to_owned())
         .build()?;
-    if let Some(sysctls) = &host.sysctls {
-        linux.set_sysctl(Some(sysctls.clone()));
-    }
+    let sysctls = sysctls::of(host, config.network_mode() != "host");
+    linux.set_sysctl((!sysctls.is_empty()).then_some(sysctls));
     linux.set_uid_mappings(None);
     linux.set_gid_mappings(None);
     let root = RootBuilder::default().path("rootfs").readonly(host.readonly_rootfs == Some(true)).build()?;
@@ -204,12 +216,13 @@ fn mounts(folder: &Path, config: &Config, host: &HostConfig) -> Result<Vec<Mount
     let shm = ["nosuid", "noexec", "nodev", "mode=1777", &shm];
     let tmpfs = ["nosuid", "strictatime", "mode=755", "size=65536k"];
     let devpts = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"];
-    let read_only = ["nosuid", "noexec", "nodev", "ro"];
+    let access = if host.privileged == Some(true) { "rw" } else { "ro" };
+    let system = ["nosuid", "noexec", "nodev", access];
     add("/proc", "proc", Path::new("proc"), &["nosuid", "noexec", "nodev"])?;
     add("/dev", "tmpfs", Path::new("tmpfs"), &tmpfs)?;
     add("/dev/pts", "devpts", Path::new("devpts"), &devpts)?;
-    add("/sys", "sysfs", Path::new("sysfs"), &read_only)?;
-    add("/sys/fs/cgroup", "cgroup", Path::new("cgroup"), &read_only)?;
+    add("/sys", "sysfs", Path::new("sysfs"), &system)?;
+    add("/sys/fs/cgroup", "cgroup", Path::new("cgroup"), &system)?;
     add("/dev/mqueue", "mqueue", Path::new("mqueue"), &["nosuid", "noexec", "nodev"])?;
     add("/dev/shm", "tmpfs", Path::new("shm"), &shm)?;
     for (destination, options) in host.tmpfs.iter().flatten() {
@@ -245,6 +258,10 @@ pub fn exec_process(folder: &Path, exec: &ExecConfig) -> Result<Process> {
     let spec =
         Spec::load(&path).map_err(|error| Error::internal(format!("reading {}", path.display()), error))?;
     let mut process = spec.process().clone().unwrap_or_default();
+    if exec.privileged == Some(true) {
+        let all = capabilities::sets(capabilities::all());
+        process.set_capabilities(Some(all.map_err(|error| Error::internal("describing the exec", error))?));
+    }
     process.set_args(exec.cmd.clone());
     process.set_terminal(exec.tty);
     process.set_console_size(console_size(&exec.console_size));
@@ -297,10 +314,10 @@ mod tests {
     }
 
     fn json(body: ContainerCreateBody) -> Value {
-        let record = record(body);
-        let spec =
-            spec("/canoa", Path::new("/containers/ID"), &record, &record.config.host(), false).unwrap();
+        let spec = describe("/canoa", Path::new("/containers/ID"), &record(body)).unwrap();
         let mut json = serde_json::to_value(spec).unwrap();
+        // It has tests of its own, and is long.
+        assert_eq!(json["linux"]["seccomp"].take()["defaultAction"], "SCMP_ACT_ERRNO");
         // They are sets, in any order.
         for set in json["process"]["capabilities"].as_object_mut().unwrap().values_mut() {
             set.as_array_mut().unwrap().sort_by_key(ToString::to_string);

@@ -11,9 +11,10 @@ use lifecycle::{Container, Network, Program};
 use namespaces::{Command, Error, Result, in_user_namespace};
 use nix::sys::resource::Resource;
 use oci_spec::runtime::{
-    LinuxDeviceType, LinuxNamespaceType, LinuxResources, LinuxSeccomp, Mount, PosixRlimitType, Process, Spec,
+    LinuxDevice, LinuxDeviceType, LinuxNamespaceType, LinuxResources, LinuxSeccomp, Mount, PosixRlimitType,
+    Process, Spec,
 };
-use rootfs::{Privileges, Rootfs, capabilities};
+use rootfs::{Device, Privileges, Rootfs, capabilities};
 
 use crate::bundle::{Exec, Extra};
 use crate::seccomp;
@@ -29,7 +30,9 @@ pub(super) fn container(spec: &Spec, extra: &Extra, root: OwnedFd, place: &Path)
         .read_only(spec.root().as_ref().and_then(|root| root.readonly()).unwrap_or(false))
         .mask(linux.masked_paths().iter().flatten().map(PathBuf::from))
         .read_only_paths(linux.readonly_paths().iter().flatten().map(PathBuf::from))
-        .read_only_paths(cgroup_folders(spec));
+        .read_only_paths(cgroup_folders(spec))
+        .devices(linux.devices().iter().flatten().map(device))
+        .sysctls(linux.sysctl().iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
     for mount in spec.mounts().iter().flatten() {
         for mount in mounts(mount, own_network)? {
             rootfs = rootfs.with(mount);
@@ -41,7 +44,7 @@ pub(super) fn container(spec: &Spec, extra: &Extra, root: OwnedFd, place: &Path)
         limits: linux.resources().as_ref().map(limits).transpose()?.unwrap_or_default(),
         rootfs,
         network: if own_network { Network::Own(extra.interfaces.clone()) } else { Network::Host },
-        program: program(process, linux.seccomp().as_ref(), &extra.user, extra.open_stdin)?,
+        program: program(process, linux.seccomp().as_ref(), (&extra.user, &extra.groups), extra.open_stdin)?,
         init: extra.init,
     })
 }
@@ -51,14 +54,15 @@ pub(super) fn exec(exec: &Exec) -> Result<(Program, (String, String))> {
     let path = exec.bundle.join("config.json");
     let spec = Spec::load(&path).map_err(|error| Error::new("read", path.display(), error))?;
     let linux = spec.linux().as_ref().ok_or_else(|| missing("linux"))?;
-    let program = program(&exec.process, linux.seccomp().as_ref(), &exec.user, exec.open_stdin)?;
+    let program =
+        program(&exec.process, linux.seccomp().as_ref(), (&exec.user, &exec.groups), exec.open_stdin)?;
     Ok((program, split_cgroup(linux.cgroups_path().as_deref())?))
 }
 
 fn program(
     process: &Process,
     filter: Option<&LinuxSeccomp>,
-    user: &str,
+    (user, groups): (&str, &[String]),
     open_stdin: bool,
 ) -> Result<Program> {
     let stdio = match process.terminal().unwrap_or(false) {
@@ -92,6 +96,7 @@ fn program(
             directory: process.cwd().clone(),
         },
         user: user.to_owned(),
+        groups: groups.to_vec(),
         privileges: Privileges {
             seccomp: filter.map(compile).transpose()?,
             capabilities: capabilities::by_name(&allowed)?,
@@ -100,6 +105,19 @@ fn program(
         resource_limits,
         stdio,
     })
+}
+
+fn device(described: &LinuxDevice) -> Device {
+    let number = |number: i64| u64::try_from(number).unwrap_or_default();
+    Device {
+        path: described.path().clone(),
+        block: described.typ() == LinuxDeviceType::B,
+        major: number(described.major()),
+        minor: number(described.minor()),
+        mode: described.file_mode().unwrap_or(0o666),
+        uid: described.uid().unwrap_or_default(),
+        gid: described.gid().unwrap_or_default(),
+    }
 }
 
 /// The kernel's program of the specification's filter.

@@ -1,13 +1,21 @@
-//! /dev: the few devices that every program expects.
+//! /dev: the few devices that every program expects, and those of the host that were asked for.
+//!
+//! A device is a name for two numbers: whoever may make one can reach any disk of the host. So
+//! making them takes `CAP_MKNOD`, a filter of the control group (lesson 3) says which of them may
+//! be opened, and a user namespace may make none.
 
+use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
 
-use namespaces::{Result, in_user_namespace, step};
-use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, makedev, mknodat};
-use nix::unistd::symlinkat;
+use namespaces::{Error, Result, in_user_namespace, step};
+use nix::errno::Errno;
+use nix::fcntl::AtFlags;
+use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstatat, major, makedev, minor, mknodat};
+use nix::unistd::{Gid, Uid, fchownat, symlinkat};
 
-use crate::inside;
+use crate::inside::{self, Kind};
 use crate::mount::{Made, Mount};
 
 /// Name, major and minor number: `Documentation/admin-guide/devices.txt` of the kernel.
@@ -22,6 +30,94 @@ const LINKS: [(&str, &str); 5] = [
     ("stderr", "/proc/self/fd/2"),
     ("ptmx", "pts/ptmx"),
 ];
+
+/// A device to be made inside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Its place inside.
+    pub path: PathBuf,
+    /// Whether it is one of blocks, such as a disk, and not of characters.
+    pub block: bool,
+    /// Its first number, which says who drives it.
+    pub major: u64,
+    /// Its second number, which says which one of those.
+    pub minor: u64,
+    /// Who may read and write it.
+    pub mode: u32,
+    /// Its owner.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+}
+
+impl Device {
+    /// What this device of the host would be at that place inside.
+    ///
+    /// # Errors
+    /// There is none, or it is something else.
+    pub fn of_host(host: &Path, inside: &Path) -> Result<Device> {
+        let found = step("look at device", host.display(), || fs::metadata(host))?;
+        let (kind, number) = (found.file_type(), found.rdev());
+        if !kind.is_block_device() && !kind.is_char_device() {
+            return Err(Error::new("look at device", host.display(), "not a device node"));
+        }
+        Ok(Device {
+            path: inside.to_owned(),
+            block: kind.is_block_device(),
+            major: major(number),
+            minor: minor(number),
+            mode: found.mode() & 0o7777,
+            uid: found.uid(),
+            gid: found.gid(),
+        })
+    }
+
+    /// All devices of the host in a folder and below it, at the same places below another. Left out is
+    /// what a container has of its own: terminals, shared memory, message queues.
+    ///
+    /// # Errors
+    /// The folder can't be read.
+    pub fn all_of_host(folder: &Path, inside: &Path) -> Result<Vec<Device>> {
+        let entries = step("read folder", folder.display(), || fs::read_dir(folder))?;
+        let mut all = vec![];
+        for entry in entries.flatten() {
+            let (name, path) = (entry.file_name(), entry.path());
+            let Ok(kind) = entry.file_type() else { continue };
+            if kind.is_dir() && !["pts", "shm", "fd", "mqueue"].iter().any(|own| name == *own) {
+                all.extend(Device::all_of_host(&path, &inside.join(&name))?);
+            } else if (kind.is_block_device() || kind.is_char_device()) && name != "console" {
+                // One that has gone meanwhile is no concern of ours.
+                all.extend(Device::of_host(&path, &inside.join(&name)));
+            }
+        }
+        Ok(all)
+    }
+
+    fn make(&self, root: &OwnedFd) -> Result<()> {
+        let (Some(folder), Some(name)) = (self.path.parent(), self.path.file_name()) else {
+            return Err(Error::new("make device", self.path.display(), "this is no place for a device"));
+        };
+        let folder = inside::open_or_make(root, folder, Kind::Folder, false)?;
+        let mode = Mode::from_bits_truncate(self.mode);
+        let kind = if self.block { SFlag::S_IFBLK } else { SFlag::S_IFCHR };
+        let number = makedev(self.major, self.minor);
+        step("make device", self.path.display(), || match mknodat(&folder, name, kind, mode, number) {
+            // The very same is there already: every container has some.
+            Err(Errno::EEXIST) => {
+                let found = fstatat(&folder, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+                let same = found.st_rdev == number && found.st_mode & libc::S_IFMT == kind.bits();
+                if same { Ok(()) } else { Err(Errno::EEXIST) }
+            }
+            Err(errno) => Err(errno),
+            Ok(()) => {
+                let (uid, gid) = (Some(Uid::from_raw(self.uid)), Some(Gid::from_raw(self.gid)));
+                fchownat(&folder, name, uid, gid, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+                // Again, since the umask has taken its share of the first.
+                fchmodat(&folder, name, mode, FchmodatFlags::FollowSymlink)
+            }
+        })
+    }
+}
 
 /// How the devices come to be.
 #[derive(Debug)]
@@ -41,8 +137,8 @@ pub(crate) fn prepare() -> Result<Devices> {
     DEVICES.iter().map(|(name, ..)| bind(name)).collect::<Result<_>>().map(Devices::Bind)
 }
 
-/// Fills the tmpfs that is mounted on /dev.
-pub(crate) fn fill(root: &OwnedFd, devices: &Devices) -> Result<()> {
+/// Fills the tmpfs that is mounted on /dev, and adds those that were asked for.
+pub(crate) fn fill(root: &OwnedFd, devices: &Devices, more: &[Device]) -> Result<()> {
     let dev = step("open", "/dev", || inside::open_plain(root.as_fd(), Path::new("/dev")))?;
     match devices {
         Devices::Bind(mounts) => mounts.iter().try_for_each(|mount| mount.attach(root.as_fd()))?,
@@ -60,5 +156,8 @@ pub(crate) fn fill(root: &OwnedFd, devices: &Devices) -> Result<()> {
     for (name, target) in LINKS {
         step("link device", name, || symlinkat(target, &dev, name))?;
     }
-    Ok(())
+    // (The host's own ptmx would be in the way of ours, and it opens the host's terminals.)
+    more.iter()
+        .filter(|device| device.path != Path::new("/dev/ptmx"))
+        .try_for_each(|device| device.make(root))
 }

@@ -38,6 +38,11 @@ pub fn open_plain(root: impl AsFd, path: &Path) -> nix::Result<OwnedFd> {
     resolve(root, path, OFlag::O_PATH, ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_SYMLINKS)
 }
 
+/// As [`open_plain`], to write to the file that is there.
+pub(crate) fn open_plain_to_write(root: impl AsFd, path: &Path) -> nix::Result<OwnedFd> {
+    resolve(root, path, OFlag::O_WRONLY, ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_SYMLINKS)
+}
+
 fn resolve(root: impl AsFd, path: &Path, flags: OFlag, how: ResolveFlag) -> nix::Result<OwnedFd> {
     openat2(root, path, OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(how))
 }

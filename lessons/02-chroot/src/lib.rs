@@ -5,7 +5,7 @@
 //! 1. [`borrow`]: where the files come from, with nothing to download;
 //! 2. [`chroot`]: the oldest way to change the root, and how to escape from it;
 //! 3. [`Rootfs::enter`]: the way in that has no way back, over [`mount_api`], `pivot`, [`inside`],
-//!    `device` and [`mask`];
+//!    [`device`], [`sysctl`] and [`mask`];
 //! 4. [`Privileges::drop_to`]: the powers that would lead out again, given up: [`capabilities`], and
 //!    [`seccomp`] with its [`filter`], the names of the [`syscalls`] and the numbers that an
 //!    [`architecture`] gives them;
@@ -15,7 +15,7 @@ pub mod architecture;
 pub mod borrow;
 pub mod capabilities;
 pub mod chroot;
-mod device;
+pub mod device;
 pub mod filter;
 pub mod inside;
 pub mod mask;
@@ -27,8 +27,10 @@ mod privileges;
 mod rootfs;
 pub mod seccomp;
 pub mod syscalls;
+pub mod sysctl;
 mod user;
 
+pub use device::Device;
 pub use mount::{Mount, Source};
 pub use own_binary::OwnBinary;
 pub use privileges::Privileges;

@@ -88,7 +88,12 @@ impl Mount {
                 "noatime" => attributes |= libc::MOUNT_ATTR_NOATIME,
                 "strictatime" => attributes |= libc::MOUNT_ATTR_STRICTATIME,
                 // What is so anyhow. Private is what everything in here becomes.
-                "rw" | "suid" | "dev" | "exec" | "relatime" | "defaults" | "private" | "rprivate" => {}
+                // The last word counts.
+                "rw" => attributes &= !libc::MOUNT_ATTR_RDONLY,
+                "suid" => attributes &= !libc::MOUNT_ATTR_NOSUID,
+                "dev" => attributes &= !libc::MOUNT_ATTR_NODEV,
+                "exec" => attributes &= !libc::MOUNT_ATTR_NOEXEC,
+                "relatime" | "defaults" | "private" | "rprivate" => {}
                 "bind" => bind = true,
                 "rbind" => (bind, recursive) = (true, true),
                 "shared" | "rshared" | "slave" | "rslave" => {

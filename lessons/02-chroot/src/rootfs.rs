@@ -8,9 +8,10 @@ use namespaces::{Result, step};
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
+use crate::device::{self, Device};
 use crate::mount::{Made, Mount};
 use crate::mount_api::{open_tree, set_attributes};
-use crate::{device, mask, pivot};
+use crate::{mask, pivot, sysctl};
 
 /// A root, and what is mounted in it.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub struct Rootfs {
     masked: Vec<PathBuf>,
     read_only_paths: Vec<PathBuf>,
     read_only: bool,
+    devices: Vec<Device>,
+    sysctls: Vec<(String, String)>,
 }
 
 #[derive(Debug)]
@@ -50,7 +53,16 @@ impl Rootfs {
     }
 
     fn bare(root: Root, place: PathBuf) -> Self {
-        Rootfs { root, place, mounts: vec![], masked: vec![], read_only_paths: vec![], read_only: false }
+        Rootfs {
+            root,
+            place,
+            mounts: vec![],
+            masked: vec![],
+            read_only_paths: vec![],
+            read_only: false,
+            devices: vec![],
+            sysctls: vec![],
+        }
     }
 
     /// One mount more, after those before it.
@@ -74,6 +86,18 @@ impl Rootfs {
     /// Takes the right to write from the root itself; what is mounted in it keeps its own.
     pub fn read_only(mut self, read_only: bool) -> Self {
         self.read_only = read_only;
+        self
+    }
+
+    /// Makes these devices as well.
+    pub fn devices(mut self, devices: impl IntoIterator<Item = Device>) -> Self {
+        self.devices.extend(devices);
+        self
+    }
+
+    /// Sets these parameters of the kernel, before /proc/sys can't be written any more.
+    pub fn sysctls(mut self, sysctls: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.sysctls.extend(sysctls);
         self
     }
 
@@ -104,10 +128,11 @@ impl Rootfs {
             mount.attach(&root)?;
             // At once: a volume may come to lie over it, and that is a folder of the host.
             if mount.is_new_at("/dev") {
-                device::fill(&root, &devices)?;
+                device::fill(&root, &devices, &self.devices)?;
             }
         }
         // 5. Cover what /proc and /sys would give away.
+        sysctl::set(&root, &self.sysctls)?;
         mask::make_read_only(&root, &self.read_only_paths)?;
         mask::mask(&root, &self.masked)?;
         if self.read_only {

@@ -7,7 +7,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 
-use namespaces::{Error, Result};
+use namespaces::{Error, Result, only_one_id};
 
 /// Numbers in place of names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -33,6 +33,27 @@ impl User {
             .map_err(|reason| Error::new("look up user", who, reason))
     }
 
+    /// Adds groups: names, looked up in the container, or numbers.
+    ///
+    /// # Errors
+    /// For a name that the container doesn't know, or a number that is no id; or if this user
+    /// namespace knows no other group than its own.
+    pub fn join(&mut self, groups: &[String]) -> Result<()> {
+        let file = if groups.is_empty() { String::new() } else { read_small("/etc/group") };
+        for name in groups {
+            let gid = group(name, &file).map_err(|reason| Error::new("look up group", name, reason))?;
+            if gid != 0 && only_one_id() {
+                let reason =
+                    "there is only one group in this user namespace: install uidmap, and see /etc/subgid";
+                return Err(Error::new("join group", name, reason));
+            }
+            if gid != self.gid && !self.groups.contains(&gid) {
+                self.groups.push(gid);
+            }
+        }
+        Ok(())
+    }
+
     fn find(who: &str, passwd: &str, group: &str) -> std::result::Result<User, String> {
         let (user, given_group) = match who.split_once(':') {
             Some((user, group)) => (user, Some(group)),
@@ -50,11 +71,7 @@ impl User {
         };
         let gid = match given_group {
             None => gid,
-            // name:password:gid:members
-            Some(wanted) => match lines(group).find(|fields| fields[0] == wanted) {
-                Some(fields) if fields.len() >= 3 => id(fields[2])?,
-                _ => id(wanted).map_err(|_| "no matching entries in group file".to_string())?,
-            },
+            Some(wanted) => self::group(wanted, group)?,
         };
         let member = |fields: &Vec<&str>| {
             name.is_some_and(|name| {
@@ -71,6 +88,15 @@ impl User {
                 .collect(),
         };
         Ok(User { uid, gid, groups, home: if home.is_empty() { "/".into() } else { home.into() } })
+    }
+}
+
+/// A group's number, by its name or number.
+fn group(wanted: &str, file: &str) -> std::result::Result<u32, String> {
+    // name:password:gid:members
+    match lines(file).find(|fields| fields[0] == wanted) {
+        Some(fields) if fields.len() >= 3 => id(fields[2]),
+        _ => id(wanted).map_err(|_| "no matching entries in group file".to_string()),
     }
 }
 

@@ -52,6 +52,8 @@ pub struct Program {
     pub command: Command,
     /// As whom: see [`User::look_up`].
     pub user: String,
+    /// Further groups of that user: see [`User::join`].
+    pub groups: Vec<String>,
     /// Its capabilities.
     pub privileges: Privileges,
     /// Resource, soft and hard limit: [getrlimit(2)](https://man7.org/linux/man-pages/man2/getrlimit.2.html).
@@ -158,7 +160,8 @@ fn running(child: Child, outer: Outer) -> Result<(Child, Ends)> {
 impl Program {
     /// In the child, inside the container: the last steps before it becomes the program.
     fn run(&self, stdio: &Inner, first: bool, with_init: bool) -> Result<Infallible> {
-        let user = User::look_up(&self.user)?;
+        let mut user = User::look_up(&self.user)?;
+        user.join(&self.groups)?;
         stdio.install(user.uid, first)?;
         for (resource, soft, hard) in &self.resource_limits {
             step("set resource limit", format!("{resource:?}"), || setrlimit(*resource, *soft, *hard))?;

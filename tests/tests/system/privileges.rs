@@ -17,6 +17,18 @@ pub const CASES: &[Case] = &[
     case!(no_new_privileges_holds_for_setuid_programs).needs(&[Need::Root]),
     case!(a_runtime_of_others_filters_by_our_bundle).needs(&[Need::Canoa, Need::Root, Need::Tool("runc")]),
     case!(security_options_that_do_not_exist_are_refused),
+    case!(a_privileged_container_has_all_that_the_engine_could_give),
+    case!(a_privileged_exec_has_all_capabilities_in_a_container_that_has_not),
+    case!(a_device_of_the_host_is_there_and_can_be_opened).needs(&[Need::Root]),
+    case!(a_device_is_seen_by_an_ordinary_user_too).needs(&[Need::OrdinaryUser]),
+    case!(a_device_that_was_not_given_can_not_be_opened_even_if_it_is_made).needs(&[Need::Root]),
+    case!(devices_that_make_no_sense_are_refused_by_their_names),
+    case!(a_user_gets_further_groups).needs(&[Need::Users]),
+    case!(parameters_of_the_kernel_are_set_where_they_are_the_containers_own),
+    case!(a_users_program_may_open_any_port_of_its_own_network).needs(&[Need::Users]),
+    case!(limits_of_a_process_are_set),
+    case!(a_file_system_in_memory_has_the_options_that_were_asked_for),
+    case!(the_attack_a_file_handle_leads_out_with_one_capability_more).needs(&[Need::Root]),
     case!(what_proc_shows_of_the_host_is_masked),
     case!(a_container_sees_only_its_own_processes),
     case!(a_container_makes_no_user_namespace_in_which_it_would_have_all_capabilities),
@@ -213,14 +225,10 @@ fn an_exec_takes_on_filter_and_no_new_privileges(lab: &Lab) {
     lab.canoa(&["exec", "box", "mkdir", "/new"]).exits(1).complains_about("No space left on device");
 }
 
-/// A program that ends with its effective user as exit code: an ELF file of one segment (elf(5)).
-fn whoami() -> Vec<u8> {
-    let (machine, code): (u16, &[u8]) = match std::env::consts::ARCH {
-        // mov eax, 107 (geteuid); syscall; mov edi, eax; mov eax, 60 (exit); syscall
-        "x86_64" => (62, b"\xb8\x6b\0\0\0\x0f\x05\x89\xc7\xb8\x3c\0\0\0\x0f\x05"),
-        // mov x8, 175; svc 0; mov x8, 93; svc 0
-        _ => (183, b"\xe8\x15\x80\xd2\x01\0\0\xd4\xa8\x0b\x80\xd2\x01\0\0\xd4"),
-    };
+/// A program of this code: an ELF file of one segment (elf(5)).
+fn program(lab: &Lab, name: &str, code: &[u8]) -> String {
+    use std::os::unix::fs::PermissionsExt;
+    let machine: u16 = if cfg!(target_arch = "x86_64") { 62 } else { 183 };
     let size = 120 + code.len() as u64;
     let place = 0x40_0000_u64;
     let words = |words: &[u64]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
@@ -234,16 +242,26 @@ fn whoami() -> Vec<u8> {
     file.extend(b"\x01\0\0\0\x05\0\0\0");
     file.extend(words(&[0, place, place, size, size, 4096]));
     file.extend(code);
-    file
+    let path = lab.folder.join(name);
+    std::fs::write(&path, file).unwrap();
+    // With the set-uid bit.
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o4755)).unwrap();
+    format!("{}:/{name}", path.display())
+}
+
+/// Ends with its effective user as exit code.
+fn whoami() -> &'static [u8] {
+    match cfg!(target_arch = "x86_64") {
+        // mov eax, 107 (geteuid); syscall; mov edi, eax; mov eax, 60 (exit); syscall
+        true => b"\xb8\x6b\0\0\0\x0f\x05\x89\xc7\xb8\x3c\0\0\0\x0f\x05",
+        // mov x8, 175; svc 0; mov x8, 93; svc 0
+        false => b"\xe8\x15\x80\xd2\x01\0\0\xd4\xa8\x0b\x80\xd2\x01\0\0\xd4",
+    }
 }
 
 /// A set-uid program takes effect, or it doesn't.
 fn no_new_privileges_holds_for_setuid_programs(lab: &Lab) {
-    use std::os::unix::fs::PermissionsExt;
-    let path = lab.folder.join("whoami");
-    std::fs::write(&path, whoami()).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o4755)).unwrap();
-    let volume = format!("{}:/whoami", path.display());
+    let volume = program(lab, "whoami", whoami());
     let run = |flags: &[&str]| {
         lab.canoa(&[&["run", "--rm", "-u", "77", "-v", &volume], flags, &["base", "/whoami"]].concat())
     };
@@ -292,4 +310,238 @@ fn a_runtime_of_others_filters_by_our_bundle(lab: &Lab) {
     let ran = lab.finish(&mut runc);
     let ran = ran.mentions("Seccomp:\t2").mentions(&format!("CapEff:\t{DEFAULT}"));
     ran.mentions("NoNewPrivs:\t0").complains_about("Operation not permitted");
+}
+
+fn a_privileged_container_has_all_that_the_engine_could_give(lab: &Lab) {
+    lab.canoa(&["run", "-d", "--privileged", "--name", "box", "base", "sleep", "1000"]).ok();
+    let pid = lab.pid("box");
+    let ours = status(1, "CapBnd");
+    let seen = ["CapBnd", "CapEff", "Seccomp", "NoNewPrivs"].map(|key| status(pid, key));
+    assert_eq!(seen, [&ours, &ours, "0", "0"]);
+    // Nothing is covered or read-only.
+    let mounts = std::fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap();
+    let over = |place: &str| mounts.lines().filter(|line| line.split(' ').nth(4) == Some(place)).count();
+    for place in rootfs_paths() {
+        assert_eq!(over(place), 0, "{place} is covered:\n{mounts}");
+    }
+    let sys = mounts.lines().find(|line| line.split(' ').nth(4) == Some("/sys")).unwrap();
+    assert!(sys.split(' ').nth(5).unwrap().starts_with("rw,"), "{sys}");
+    lab.canoa(&["exec", "box", "mount", "-t", "tmpfs", "none", "/tmp"]).ok();
+    let host = std::fs::read_dir("/dev").unwrap().flatten().filter(|entry| {
+        use std::os::unix::fs::FileTypeExt;
+        let kind = entry.file_type().unwrap();
+        kind.is_char_device() || kind.is_block_device()
+    });
+    // An ordinary user's kernel makes no devices.
+    if lab.is_root() {
+        for entry in host.filter(|entry| entry.file_name() != "console") {
+            let name = entry.file_name();
+            let found = std::fs::symlink_metadata(format!("/proc/{pid}/root/dev/{}", name.to_string_lossy()));
+            assert!(found.is_ok(), "{name:?} is missing");
+        }
+        lab.canoa(&["exec", "box", "sh", "-c", "mknod /loop b 7 0 && head -c 0 /loop"]).ok();
+    }
+    let flag = lab.inspect("box")["HostConfig"]["Privileged"].clone();
+    assert_eq!(flag, true);
+}
+
+fn rootfs_paths() -> [&'static str; 6] {
+    ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware", "/proc/sys", "/proc/sysrq-trigger"]
+}
+
+fn a_privileged_exec_has_all_capabilities_in_a_container_that_has_not(lab: &Lab) {
+    lab.runs("box", &["sleep", "1000"]);
+    let said =
+        lab.canoa(&["exec", "--privileged", "box", "grep", "-E", "CapEff|Seccomp:", "/proc/self/status"]);
+    // As with Docker the filter stays: it is the container's.
+    said.ok().says(&format!("CapEff:\t{}\nSeccomp:\t2", status(1, "CapBnd")));
+    lab.canoa(&["exec", "box", "grep", "CapEff", "/proc/self/status"])
+        .ok()
+        .says(&format!("CapEff:\t{DEFAULT}"));
+}
+
+fn a_device_of_the_host_is_there_and_can_be_opened(lab: &Lab) {
+    // /dev/kmsg, 1:11, is in no container by itself. To read it asks for a capability, too.
+    let run = |flags: &[&str], script: &str| {
+        lab.canoa(&[&["run", "--rm", "--cap-add", "SYSLOG"], flags, &["base", "sh", "-c", script]].concat())
+    };
+    run(&[], "test -e /dev/kmsg").exits(1);
+    let look = "stat -c '%F %t:%T' /dev/inside/log && head -c 0 /dev/inside/log";
+    run(&["--device", "/dev/kmsg:/dev/inside/log:r"], look).ok().says("character special file 1:b");
+    run(&["--device", "/dev/kmsg"], "stat -c %t:%T /dev/kmsg").ok().says("1:b");
+}
+
+fn a_device_is_seen_by_an_ordinary_user_too(lab: &Lab) {
+    let script = "head -c 2 /dev/mine | od -An -tx1";
+    lab.canoa(&["run", "--rm", "--device", "/dev/zero:/dev/mine", "base", "sh", "-c", script])
+        .ok()
+        .says("00 00");
+}
+
+fn a_device_that_was_not_given_can_not_be_opened_even_if_it_is_made(lab: &Lab) {
+    let script = "mknod /log c 1 11 && head -c 0 /log";
+    let run = |flags: &[&str]| {
+        lab.canoa(&[&["run", "--rm", "--cap-add", "SYSLOG"], flags, &["base", "sh", "-c", script]].concat())
+    };
+    run(&[]).exits(1).complains_about("Operation not permitted");
+    run(&["--device-cgroup-rule", "c 1:11 w"]).exits(1);
+    run(&["--device-cgroup-rule", "c 1:* r"]).ok();
+    // To read was given, to write was not.
+    let script = "echo 1 > /dev/kmsg";
+    let ran = lab.canoa(&["run", "--rm", "--device", "/dev/kmsg:r", "base", "sh", "-c", script]);
+    ran.exits(1).complains_about("Operation not permitted");
+}
+
+fn devices_that_make_no_sense_are_refused_by_their_names(lab: &Lab) {
+    // Docker's command takes the words for a missing program's.
+    let ran = lab.canoa(&["run", "--rm", "--device", "/dev/not-there", "base"]).exits(127);
+    ran.complains_about("adding custom device \"/dev/not-there\": no such file or directory");
+    for (flags, words) in [
+        (["--device", "/etc/passwd"], "not a device node"),
+        (["--device", "dev/null"], "dev/null is not an absolute path"),
+        (["--device", "/dev/null:/x:rwx"], "bad mode specified: rwx"),
+        (["--device-cgroup-rule", "c 1 r"], "c 1 r"),
+    ] {
+        let ran = lab.canoa(&[&["run", "--rm"], &flags[..], &["base"]].concat());
+        ran.exits(125).complains_about(words);
+    }
+    lab.canoa(&["ps", "-aq"]).ok().says("");
+}
+
+fn a_user_gets_further_groups(lab: &Lab) {
+    let words = ["run", "-d", "--name", "box", "-u", "1000:1000", "--group-add", "7", "--group-add", "root"];
+    lab.canoa(&[&words[..], &["base", "sleep", "1000"]].concat()).ok();
+    lab.canoa(&["exec", "box", "id", "-G"]).ok().says("1000 0 7");
+    if lab.is_root() {
+        assert_eq!(status(lab.pid("box"), "Groups"), "0 7");
+    }
+    let ran = lab.canoa(&["run", "--rm", "--group-add", "no-such-group", "base", "true"]);
+    ran.exits(125).complains_about("no-such-group");
+}
+
+fn parameters_of_the_kernel_are_set_where_they_are_the_containers_own(lab: &Lab) {
+    let host = std::fs::read_to_string("/proc/sys/kernel/msgmax").unwrap();
+    let flags = ["run", "--rm", "--sysctl", "kernel.msgmax=12345", "--sysctl", "net/ipv4/ip_default_ttl=77"];
+    let script = "cat /proc/sys/kernel/msgmax /proc/sys/net/ipv4/ip_default_ttl";
+    lab.canoa(&[&flags[..], &["base", "sh", "-c", script]].concat()).ok().says("12345\n77");
+    assert_eq!(std::fs::read_to_string("/proc/sys/kernel/msgmax").unwrap(), host);
+    for (sysctl, words) in [
+        ("kernel.panic=1", "sysctl \"kernel.panic\" is not in a separate kernel namespace"),
+        ("net/../kernel/panic=1", "is not in a separate kernel namespace"),
+        ("net.ipv4.no_such=1", "net.ipv4.no_such"),
+        ("kernel.msgmax=many", "kernel.msgmax"),
+    ] {
+        lab.canoa(&["run", "--rm", "--sysctl", sysctl, "base"]).exits(125).complains_about(words);
+    }
+    let ran = lab.canoa(&["run", "--rm", "--network", "host", "--sysctl", "net.ipv4.ip_forward=1", "base"]);
+    ran.exits(125).complains_about("not allowed in host network namespace");
+}
+
+fn a_users_program_may_open_any_port_of_its_own_network(lab: &Lab) {
+    let script = "cat /proc/sys/net/ipv4/ip_unprivileged_port_start";
+    lab.canoa(&["run", "--rm", "base", "sh", "-c", script]).ok().says("0");
+    let flags = ["run", "--rm", "--sysctl", "net.ipv4.ip_unprivileged_port_start=1024"];
+    lab.canoa(&[&flags[..], &["base", "sh", "-c", script]].concat()).ok().says("1024");
+}
+
+fn limits_of_a_process_are_set(lab: &Lab) {
+    let flags = ["--ulimit", "nofile=123:456", "--ulimit", "core=0"];
+    lab.canoa(&[&["run", "-d", "--name", "box"], &flags[..], &["base", "sleep", "1000"]].concat()).ok();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", lab.pid("box"))).unwrap();
+    let line = |name: &str| limits.lines().find(|line| line.starts_with(name)).unwrap().split_whitespace();
+    assert_eq!(line("Max open files").skip(3).take(2).collect::<Vec<_>>(), ["123", "456"]);
+    assert_eq!(line("Max core file size").skip(4).take(2).collect::<Vec<_>>(), ["0", "0"]);
+    lab.canoa(&["exec", "box", "sh", "-c", "ulimit -n"]).ok().says("123");
+    for (limit, words) in
+        [("nofiles=1", "invalid ulimit type: nofiles"), ("nofile=2:1", "2 > 1"), ("nofile=x", "nofile=x")]
+    {
+        lab.canoa(&["run", "--rm", "--ulimit", limit, "base"]).exits(125).complains_about(words);
+    }
+}
+
+fn a_file_system_in_memory_has_the_options_that_were_asked_for(lab: &Lab) {
+    let words = ["run", "-d", "--name", "box", "--read-only", "--tmpfs", "/run/mine:size=1m,mode=1700,exec"];
+    lab.canoa(&[&words[..], &["--tmpfs", "/tmp", "--shm-size", "2m", "base", "sleep", "1000"]].concat()).ok();
+    let mounts = lab.canoa(&["exec", "box", "cat", "/proc/mounts"]).ok().stdout;
+    let line = |place: &str| {
+        let line = mounts.lines().find(|line| line.split(' ').nth(1) == Some(place));
+        line.unwrap_or_else(|| panic!("no {place}:\n{mounts}"))
+    };
+    for word in ["tmpfs", "nosuid", "nodev", "size=1024k", "mode=1700"] {
+        assert!(line("/run/mine").contains(word), "{word}: {}", line("/run/mine"));
+    }
+    assert!(!line("/run/mine").contains("noexec") && line("/tmp").contains("noexec"), "{mounts}");
+    assert!(line("/dev/shm").contains("size=2048k"), "{}", line("/dev/shm"));
+    assert!(line("/").contains(" ro,"), "{}", line("/"));
+    lab.canoa(&["exec", "box", "touch", "/etc/x"]).exits(1).complains_about("Read-only file system");
+    lab.canoa(&["exec", "box", "touch", "/tmp/x", "/run/mine/x"]).ok();
+    let ran = lab.canoa(&["run", "--rm", "--tmpfs", "/x:magic", "base"]);
+    ran.exits(125).complains_about("magic");
+}
+
+/// Prints what the file of this handle says, on the file system of the folder /data; or ends with the
+/// errno.
+#[cfg(target_arch = "x86_64")]
+fn opens_by_handle(handle: &[u8]) -> Vec<u8> {
+    // open("/data"), open_by_handle_at(…, handle), read, write, exit(0) …
+    let mut code = b"\x48\x8d\x3d\0\0\0\0\x31\xf6\xb8\x02\0\0\0\x0f\x05\x89\xc7\
+        \x48\x8d\x35\0\0\0\0\x31\xd2\xb8\x30\x01\0\0\x0f\x05\x85\xc0\x78\x27\
+        \x89\xc7\x48\x8d\x74\x24\x80\xba\x40\0\0\0\x31\xc0\x0f\x05\
+        \x89\xc2\x48\x8d\x74\x24\x80\xbf\x01\0\0\0\xb8\x01\0\0\0\x0f\x05\x31\xff\xeb\x04\
+        \xf7\xd8\x89\xc7\xb8\x3c\0\0\0\x0f\x05"
+        .to_vec();
+    // … and its two pointers, counted from the instruction after each.
+    let path = code.len() as u32;
+    code[3..7].copy_from_slice(&(path - 7).to_le_bytes());
+    code[21..25].copy_from_slice(&(path + 6 - 25).to_le_bytes());
+    [&code[..], b"/data\0", handle].concat()
+}
+
+/// A file's name for the kernel itself: `struct file_handle` of name_to_handle_at(2).
+#[cfg(target_arch = "x86_64")]
+fn handle(path: &std::path::Path) -> Vec<u8> {
+    let path = std::ffi::CString::new(path.as_os_str().as_encoded_bytes()).unwrap();
+    let mut handle = vec![0_u8; 8 + 128];
+    handle[0] = 128;
+    let mut mount = 0_i32;
+    // SAFETY: a path with its null byte, a buffer of the size that its first field says, and a number
+    // to write to; all live longer than the call.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_name_to_handle_at,
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            handle.as_mut_ptr(),
+            &raw mut mount,
+            0,
+        )
+    };
+    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+    handle
+}
+
+/// Shocker, of 2014: who may open by handle needs no path, so no root holds him. Docker had left
+/// containers the capability.
+#[cfg(target_arch = "x86_64")]
+fn the_attack_a_file_handle_leads_out_with_one_capability_more(lab: &Lab) {
+    let secret = lab.folder.join("secret");
+    let said = format!("only for the host: {}", std::process::id());
+    std::fs::write(&secret, &said).unwrap();
+    let folder = lab.folder.join("harmless");
+    std::fs::create_dir(&folder).unwrap();
+    let attack = program(lab, "attack", &opens_by_handle(&handle(&secret)));
+    let data = format!("{}:/data:ro", folder.display());
+    let run = |flags: &[&str]| {
+        lab.canoa(&[&["run", "--rm", "-v", &attack, "-v", &data], flags, &["base", "/attack"]].concat())
+    };
+    run(&["--cap-add", "DAC_READ_SEARCH"]).ok().says(&said);
+    // The filter doesn't let the call be made, and the kernel would not do it either.
+    run(&[]).exits(1).says("");
+    run(&["--security-opt", "seccomp=unconfined"]).exits(1).says("");
+    run(&["--privileged"]).ok().says(&said);
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn the_attack_a_file_handle_leads_out_with_one_capability_more(_: &Lab) {
+    panic!("the attacking program is written for x86-64 only");
 }

@@ -193,6 +193,7 @@ fn program(config: &Config) -> Result<Program> {
             directory: config.directory.clone(),
         },
         user: config.user.clone(),
+        groups: vec![],
         privileges: Privileges::docker()?,
         resource_limits: vec![],
         stdio: stdio(config.interactive, config.tty),
