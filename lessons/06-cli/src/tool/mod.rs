@@ -120,6 +120,12 @@ fn alive(record: &Record<Config>) -> Option<Process> {
     record.state.process.filter(Process::is_alive)
 }
 
+/// What came of it, and if that is good, what came of cleaning up: why a container didn't start is what
+/// people need to know, and not what couldn't be removed for the same reason.
+fn first_of<T, E: Into<anyhow::Error>>(outcome: Result<T>, cleaned_up: Result<(), E>) -> Result<T> {
+    outcome.and_then(|value| cleaned_up.map(|()| value).map_err(Into::into))
+}
+
 /// Docker's exit code for what went wrong.
 pub fn exit_code(error: &anyhow::Error) -> i32 {
     error.downcast_ref::<namespaces::Error>().map_or(125, namespaces::Error::exit_code)

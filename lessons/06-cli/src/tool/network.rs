@@ -6,6 +6,8 @@ use anyhow::Result;
 use namespaces::{Process, in_user_namespace};
 use network::{Interface, Network};
 
+use super::first_of;
+
 /// Its bridge and its nftables table.
 const NAME: &str = "canoa-lesson-6";
 /// Its notes: gone after a reboot, as it is itself.
@@ -21,8 +23,7 @@ pub fn around<T>(action: impl FnOnce(Vec<Interface>) -> Result<T>) -> Result<T> 
     let owner = name(Process::with_pid(std::process::id() as i32)?);
     let interface = network.join(&owner, lives)?;
     let outcome = action(vec![interface]);
-    network.leave(&owner)?;
-    outcome
+    first_of(outcome, network.leave(&owner))
 }
 
 /// Who has an address: not the container, but the program that looks after it. If it is killed,

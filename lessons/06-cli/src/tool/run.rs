@@ -21,7 +21,7 @@ use namespaces::{Command, Process};
 use rootfs::{Mount, OwnBinary, Privileges, Rootfs};
 
 use super::serve::{Signals, serve};
-use super::{Config, PARENT, Tool, alive, exit_code, network};
+use super::{Config, PARENT, Tool, alive, exit_code, first_of, network};
 
 impl Tool {
     /// Starts a container and stays with it.
@@ -76,7 +76,7 @@ impl Tool {
     fn supervise(&self, id: &str, foreground: bool, started: impl FnOnce() -> Result<()>) -> Result<i32> {
         let (mut record, _lock) = self.at_rest(id)?;
         let outcome = network::around(|interfaces| self.run(&mut record, interfaces, foreground, started));
-        cgroups::remove_parent(PARENT)?;
+        let outcome = first_of(outcome, cgroups::remove_parent(PARENT));
         if record.config.remove {
             self.records.remove(id)?;
             return outcome;
@@ -88,8 +88,7 @@ impl Tool {
             Ok(code) => *code,
             Err(error) => exit_code(error),
         };
-        self.records.save(&record)?;
-        outcome
+        first_of(outcome, self.records.save(&record))
     }
 
     fn run(
@@ -119,16 +118,14 @@ impl Tool {
             serve(&child, ends, signals, Some(log), foreground, record.config.interactive)
         });
         if outcome.is_err() {
-            // It must not run on with nobody to look after it.
-            cgroup.kill()?;
+            // It must not run on with nobody to look after it. (PID 1 takes all others along.)
             child.kill()?;
         }
-        record.state.oom_killed = cgroup.oom_kills()? > 0;
+        record.state.oom_killed = cgroup.oom_kills().is_ok_and(|kills| kills > 0);
         if record.state.oom_killed && foreground {
             eprintln!("lesson-06: out of memory: the kernel killed a process of this container");
         }
-        cgroup.remove()?;
-        outcome
+        first_of(outcome, cgroup.remove())
     }
 
     /// One more program in a container.

@@ -35,7 +35,8 @@ pub enum As {
 pub const BOTH: &[As] = &[As::Root, As::User];
 
 const TEST: &str = "CANOA_LAB_TEST";
-const STAGE: &str = "CANOA_LAB_STAGE";
+/// In the environment: what this program is, for once.
+pub const STAGE: &str = "CANOA_LAB_STAGE";
 /// What a lab that can't be set up ends with.
 const NO_LAB: i32 = 77;
 /// Who the ordinary user is where root runs the tests.
@@ -50,6 +51,7 @@ pub fn main(tests: &[Test]) {
             return test(tests, As::Root);
         }
         Ok("user") => return test(tests, As::User),
+        Ok(program @ ("lesson-05" | "lesson-06")) => return crate::steps::run(program),
         Ok("raw") => return crate::terminal::raw(),
         Ok("probe") => return or_no_lab(namespaces::become_root().map_err(|error| error.to_string())),
         _ => {}
@@ -174,6 +176,16 @@ impl Tool {
         self.folder.path().join("data").join(path)
     }
 
+    /// This program within the lab, where everybody may run it.
+    pub fn this_program(&self) -> Command {
+        let copy = self.folder.path().join("tests");
+        if !copy.exists() {
+            let own = env::current_exe().unwrap();
+            fs::hard_link(&own, &copy).or_else(|_| fs::copy(&own, &copy).map(drop)).unwrap();
+        }
+        self.as_who(Command::new(copy))
+    }
+
     pub fn command(&self, words: &[&str]) -> Command {
         let mut command = self.as_who(Command::new(self.folder.path().join("lesson-06")));
         command.arg("--root").arg(self.data("")).args(words).stdin(Stdio::null());
@@ -217,6 +229,13 @@ impl Tool {
             folders.map(|path| path.join("container.json")).filter(|path| path.exists()).collect();
         assert_eq!(paths.len(), 1, "{paths:?}");
         (paths[0].clone(), serde_json::from_slice(&fs::read(&paths[0]).unwrap()).unwrap())
+    }
+
+    /// The control groups of the container with this id.
+    pub fn groups(&self, id: &str) -> Vec<PathBuf> {
+        let parents = fs::read_dir("/sys/fs/cgroup").unwrap().map(|entry| entry.unwrap().path());
+        let all = parents.chain(["/sys/fs/cgroup".into()]);
+        all.map(|parent| parent.join("canoa-lesson-06").join(id)).filter(|group| group.exists()).collect()
     }
 
     /// The first process of the only container.

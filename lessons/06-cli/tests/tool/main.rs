@@ -5,11 +5,12 @@
 mod crash;
 mod lab;
 mod life;
+mod steps;
 mod terminal;
 
 use lab::Test;
 
 fn main() {
-    let tests: Vec<Test> = [crash::TESTS, life::TESTS, terminal::TESTS].concat();
+    let tests: Vec<Test> = [steps::TESTS, crash::TESTS, life::TESTS, terminal::TESTS].concat();
     lab::main(&tests);
 }
