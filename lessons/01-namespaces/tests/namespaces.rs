@@ -9,7 +9,10 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Output, Stdio};
 
 fn lesson(words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lesson-01"));
+    // Where the tests run elsewhere than they were built, as in a virtual machine, this says where it is.
+    let program =
+        std::env::var_os("CARGO_BIN_EXE_lesson-01").unwrap_or(env!("CARGO_BIN_EXE_lesson-01").into());
+    let mut command = Command::new(program);
     command.args(words);
     command
 }
