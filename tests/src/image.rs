@@ -33,9 +33,15 @@ impl Image {
 
     /// The same for another architecture, by its name in Go.
     pub fn of_architecture(layers: &[Vec<u8>], architecture: &str) -> Result<Image> {
+        Self::of_variant(layers, architecture, "")
+    }
+
+    /// The same for a variant of another architecture: `arm`, `v7`.
+    pub fn of_variant(layers: &[Vec<u8>], architecture: &str, variant: &str) -> Result<Image> {
         let diff_ids: Vec<String> = layers.iter().map(|layer| digest(layer)).collect();
         let config = serde_json::to_vec(&json!({
             "architecture": architecture,
+            "variant": variant,
             "os": "linux",
             "config": { "Cmd": ["sh"], "Env": ["PATH=/bin:/sbin:/usr/bin:/usr/sbin"] },
             "rootfs": { "type": "layers", "diff_ids": diff_ids },
@@ -62,13 +68,17 @@ impl Image {
 /// The media type of a manifest.
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
+/// The media type of an index.
+pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
 /// `sha256:…` of some bytes.
 pub fn digest(bytes: &[u8]) -> String {
     let hash = Sha256::digest(bytes);
     hash.iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
 }
 
-fn descriptor(media_type: &str, blob: &[u8]) -> Value {
+/// How one document names another.
+pub fn descriptor(media_type: &str, blob: &[u8]) -> Value {
     json!({ "mediaType": media_type, "digest": digest(blob), "size": blob.len() })
 }
 

@@ -96,7 +96,7 @@ pub enum Behaviour {
     WrongManifest,
 }
 
-/// Our own registry, for one image that it has under every name. It reads and answers just enough
+/// Our own registry, for one image that it has under every name, or for several platforms of it. It reads and answers just enough
 /// HTTP/1.1, one request a connection.
 #[derive(Debug)]
 pub struct OwnRegistry {
@@ -107,13 +107,38 @@ pub struct OwnRegistry {
 impl OwnRegistry {
     /// Starts it in a thread, which lives as long as the case.
     pub fn start(image: Image, behaviour: Behaviour) -> OwnRegistry {
+        Self::serve(vec![image], behaviour, None)
+    }
+
+    /// With an index of these images, each for a platform (`linux/arm/v7`).
+    pub fn with_index(platforms: &[(&str, Image)]) -> OwnRegistry {
+        let entry = |(platform, image): &(&str, Image)| {
+            let mut words = platform.split('/');
+            let mut platform = serde_json::json!({ "os": words.next(), "architecture": words.next() });
+            if let Some(variant) = words.next() {
+                platform["variant"] = variant.into();
+            }
+            let mut descriptor = image::descriptor(image::MANIFEST, &image.manifest);
+            descriptor["platform"] = platform;
+            descriptor
+        };
+        let index = serde_json::json!({
+            "schemaVersion": 2,
+            "mediaType": image::INDEX,
+            "manifests": platforms.iter().map(entry).collect::<Vec<_>>(),
+        });
+        let images = platforms.iter().map(|(_, image)| image.clone()).collect();
+        Self::serve(images, Behaviour::Good, Some(index.to_string().into_bytes()))
+    }
+
+    fn serve(images: Vec<Image>, behaviour: Behaviour, index: Option<Vec<u8>>) -> OwnRegistry {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has ports");
         let host = listener.local_addr().expect("it is bound").to_string();
         thread::spawn(move || {
             let mut cuts = 0;
             for stream in listener.incoming().flatten() {
                 // Whatever the client does to its connection is no failure of the registry's.
-                let _ = answer(stream, &image, behaviour, &mut cuts);
+                let _ = answer(stream, &images, index.as_deref(), behaviour, &mut cuts);
             }
         });
         OwnRegistry { host }
@@ -127,7 +152,13 @@ impl OwnRegistry {
     }
 }
 
-fn answer(mut stream: TcpStream, image: &Image, behaviour: Behaviour, cuts: &mut u32) -> std::io::Result<()> {
+fn answer(
+    mut stream: TcpStream,
+    images: &[Image],
+    index: Option<&[u8]>,
+    behaviour: Behaviour,
+    cuts: &mut u32,
+) -> std::io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     let mut lines = BufReader::new(stream.try_clone()?).lines();
     let request = lines.next().transpose()?.unwrap_or_default();
@@ -144,7 +175,9 @@ fn answer(mut stream: TcpStream, image: &Image, behaviour: Behaviour, cuts: &mut
     let mut words = request.split(' ');
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let last = path.rsplit('/').next().unwrap_or_default();
-    let layer = image.layers.iter().any(|layer| image::digest(layer) == last);
+    let layer = images.iter().flat_map(|image| &image.layers).any(|layer| image::digest(layer) == last);
+    // A manifest by its digest, else what the name means: the index, or the only one.
+    let by_digest = images.iter().find(|image| image::digest(&image.manifest) == last);
 
     let (status, kind, body) = match behaviour {
         Behaviour::Status(status) => (status, "application/json", error_body(status)),
@@ -152,8 +185,11 @@ fn answer(mut stream: TcpStream, image: &Image, behaviour: Behaviour, cuts: &mut
         Behaviour::WrongManifest if path.contains("/manifests/") => {
             (200, image::MANIFEST, b"<html>not a manifest</html>".to_vec())
         }
-        _ if path.contains("/manifests/") => (200, image::MANIFEST, image.manifest.clone()),
-        _ => match image.blob(last) {
+        _ if path.contains("/manifests/") => match (by_digest, index) {
+            (None, Some(index)) => (200, image::INDEX, index.to_vec()),
+            (found, _) => (200, image::MANIFEST, found.unwrap_or(&images[0]).manifest.clone()),
+        },
+        _ => match images.iter().find_map(|image| image.blob(last)) {
             Some(blob) if from > 0 => {
                 (206, "application/octet-stream", blob.get(from..).unwrap_or_default().to_vec())
             }

@@ -10,6 +10,7 @@ use axum::routing::{delete, get, post};
 use axum::{Extension, Json, Router};
 use futures_util::stream;
 use hyper::upgrade::OnUpgrade;
+use images::Platform;
 use serde_json::{Value, json};
 
 use super::error::{ApiError, Result};
@@ -19,7 +20,7 @@ use crate::bundle::Streams;
 use crate::engine::containers::Container;
 use crate::engine::error::{Error, blocking};
 use crate::engine::stop::Condition;
-use crate::engine::{attach, create, monitor, processes, start, stop, volumes};
+use crate::engine::{attach, create, monitor, platform, processes, start, stop, volumes};
 
 pub fn routes() -> Router<App> {
     Router::new()
@@ -52,8 +53,14 @@ async fn list(State(app): State<App>, params: Params) -> Result {
 async fn create_one(State(app): State<App>, params: Params, bytes: Bytes) -> Result {
     let body = body::parse_create(&bytes)?;
     let name = params.text("name").map(|name| name.strip_prefix('/').unwrap_or(name).to_owned());
-    let container = to_the_end(async move { create::create(&app.engine, name, body).await }).await?;
-    let answer = json!({ "Id": container.id, "Warnings": [] });
+    let wanted: Option<Platform> =
+        params.text("platform").map(str::parse).transpose().map_err(Error::from)?;
+    let (engine, asked) = (app.engine.clone(), wanted.is_some());
+    let container = to_the_end(async move { create::create(&engine, name, body, wanted).await }).await?;
+    let image = app.engine.images.find(&container.with(|record| record.config.image_id.clone()));
+    let foreign = image.ok().filter(|_| !asked).and_then(|image| platform::warning(&image));
+    let warnings: Vec<String> = foreign.into_iter().collect();
+    let answer = json!({ "Id": container.id, "Warnings": warnings });
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
 

@@ -73,5 +73,8 @@ pub async fn create(client: &Client, options: &Options, detach: bool) -> Result<
 
 /// A network can be missing as well, and no pull would help with that.
 fn is_missing_image(error: &client::Error) -> bool {
-    error.is_not_found() && error.to_string().to_lowercase().contains("no such image")
+    let text = error.to_string().to_lowercase();
+    // It may be here for another platform.
+    error.is_not_found()
+        && (text.contains("no such image") || text.contains("does not match the specified platform"))
 }

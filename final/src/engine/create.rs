@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ::images::Platform;
 use bollard_stubs::models::ContainerCreateBody;
 
 use super::config::{self, Config};
 use super::containers::Container;
 use super::error::{Error, Result, blocking};
-use super::{Engine, images, options, volumes};
+use super::{Engine, images, options, platform, volumes};
 
 /// Makes a container from Docker's create body.
 ///
@@ -19,17 +20,23 @@ pub async fn create(
     engine: &Arc<Engine>,
     name: Option<String>,
     body: ContainerCreateBody,
+    platform: Option<Platform>,
 ) -> Result<Arc<Container>> {
     let engine = engine.clone();
     blocking(move || {
-        let container = make(&engine, name.as_deref(), body)?;
+        let container = make(&engine, name.as_deref(), body, platform)?;
         engine.events.container("create", &container);
         Ok(container)
     })
     .await
 }
 
-fn make(engine: &Engine, name: Option<&str>, mut body: ContainerCreateBody) -> Result<Arc<Container>> {
+fn make(
+    engine: &Engine,
+    name: Option<&str>,
+    mut body: ContainerCreateBody,
+    platform: Option<Platform>,
+) -> Result<Arc<Container>> {
     options::check(&body)?;
     if let Some(name) = name {
         engine.containers.check_free(name)?;
@@ -37,6 +44,9 @@ fn make(engine: &Engine, name: Option<&str>, mut body: ContainerCreateBody) -> R
     let wanted = body.image.clone().filter(|image| !image.is_empty());
     let wanted = wanted.ok_or_else(|| Error::invalid("no image specified"))?;
     let image = images::for_container(engine, &wanted)?;
+    if let Some(platform) = &platform {
+        platform::check(&image, &wanted, platform)?;
+    }
     config::merge(&mut body, &image.config.config)?;
     let mut config = Config {
         body,

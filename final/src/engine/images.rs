@@ -84,6 +84,14 @@ pub async fn pull(
     let engine = engine.clone();
     blocking(move || {
         if is_base(&reference) {
+            if let Some(wanted) = platform.filter(|wanted| wanted.accepts(&Platform::host()).is_none()) {
+                return Err(images::Error::NoSuchPlatform {
+                    image: reference.familiar(),
+                    wanted,
+                    found: vec![Platform::host()],
+                }
+                .into());
+            }
             let image = base(&engine.images.store)?;
             return Ok(Pulled { digest: image.id.clone(), image, newer: true });
         }

@@ -19,6 +19,7 @@ pub mod monitor;
 pub mod names;
 pub mod networks;
 pub mod options;
+pub mod platform;
 pub mod processes;
 pub mod profile;
 pub mod reconcile;

@@ -132,6 +132,11 @@ fn explain(code: i32, message: &str, program: &str) -> Failure {
             Kind::Invalid,
         ),
         127 => (format!("{doing}: exec: \"{program}\": executable file not found in $PATH"), Kind::Invalid),
+        // "exec /bin/sh: Exec format error …": a program for another machine.
+        126 if message.contains("Exec format error") => {
+            let what = message.split(": ").next().unwrap_or_default();
+            (format!("{doing}: {what}: exec format error"), Kind::Invalid)
+        }
         126 => (format!("{doing}: exec: \"{program}\": permission denied ({message})"), Kind::Invalid),
         _ => (format!("{doing}: {message}"), Kind::Internal),
     };

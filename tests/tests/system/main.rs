@@ -10,6 +10,7 @@ mod exit_codes;
 mod lifecycle;
 mod limits;
 mod network;
+mod platform;
 mod privileges;
 mod pull;
 mod run_flags;
@@ -24,6 +25,7 @@ fn main() -> std::process::ExitCode {
         exit_codes::CASES,
         pull::CASES,
         limits::CASES,
+        platform::CASES,
         privileges::CASES,
         volumes::CASES,
         network::CASES,
