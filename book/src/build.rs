@@ -114,7 +114,10 @@ mod tests {
             assert!(page.contains(&format!("../{}/01-namespaces.html", language.other().code)));
             assert!(!page.contains("{{#"), "no directive of mdBook is left as it was written");
             let page = fs::read_to_string(site.join(language.code).join("introduction.html")).unwrap();
-            assert!(page.contains("<svg"), "the pictures stand in the page, where they follow its theme");
+            assert!(
+                page.contains(r#"id="picture-processes-title""#),
+                "the pictures stand in the page, where they follow its theme"
+            );
             assert!(!page.contains("&lt;svg") && !page.contains("&lt;rect"), "and aren't taken for text");
         }
         fs::remove_dir_all(site).unwrap();

@@ -55,7 +55,7 @@ pub struct Picture {
 pub struct Entry {
     pub line: usize,
     pub id: String,
-    /// The term in the page's language, and in the other one.
+    /// The term in the page's language, and in the other one; where both are the same, it stands there once.
     pub term: String,
     pub pair: String,
     pub links: Vec<String>,
@@ -137,8 +137,11 @@ fn id_of(heading: &str) -> Option<String> {
 
 fn entry_of(line: usize, text: &str) -> Option<Entry> {
     let (id, rest) = text.strip_prefix("- <a id=\"")?.split_once("\"></a>**")?;
-    let (term, rest) = rest.split_once("** (*")?;
-    let (pair, rest) = rest.split_once("*): ")?;
+    let (term, rest) = rest.split_once("**")?;
+    let (pair, rest) = match rest.strip_prefix(": ") {
+        Some(rest) => (term, rest),
+        None => rest.strip_prefix(" (*")?.split_once("*): ")?,
+    };
     let links = link_targets(&without_code(rest));
     Some(Entry { line, id: id.to_owned(), term: term.to_owned(), pair: pair.to_owned(), links })
 }

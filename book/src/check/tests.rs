@@ -294,12 +294,14 @@ fn with_a_glossary() -> Sample {
     sample.write(
         "en/src/words.md",
         "# W {#w}\n\n- <a id=\"host\"></a>**host** (*anfitrión*): a machine.\n\
+         - <a id=\"kernel\"></a>**kernel**: what all ask.\n\
          - <a id=\"layer\"></a>**layer** (*capa*): a part of an [image](one.md).\n",
     );
     sample.write(
         "es/src/words.md",
         "# P {#w}\n\n- <a id=\"host\"></a>**anfitrión** (*host*): una máquina.\n\
-         - <a id=\"layer\"></a>**capa** (*layer*): una parte de una [imagen](one.md).\n",
+         - <a id=\"layer\"></a>**capa** (*layer*): una parte de una [imagen](one.md).\n\
+         - <a id=\"kernel\"></a>**kernel**: a quien todos preguntan.\n",
     );
     for page in ["en/src/two.md", "es/src/two.md"] {
         sample.edit(page, "https://example.org", "words.md#layer");
@@ -321,6 +323,7 @@ fn a_glossary_out_of_order_or_of_step_is_refused() {
             "**anfitriona** (*host*)",
             "where the other language has host (anfitrión)",
         ),
+        ("**kernel**", "**núcleo**", "núcleo (núcleo), where the other language has kernel (kernel)"),
         ("\"host\"", "\"guest\"", "lacks the entry \"host\""),
         ("\"host\"", "\"layer\"", "a second place with the id \"layer\""),
         ("[imagen](one.md)", "imagen", "capa links elsewhere"),
