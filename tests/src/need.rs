@@ -132,6 +132,8 @@ fn has_subordinate_ids() -> bool {
 fn has_controller(name: &str) -> bool {
     cgroup::hierarchies().unwrap_or_default().iter().any(|hierarchy| match hierarchy.kind.as_str() {
         "cgroup" => hierarchy.options.split(',').any(|one| one == name),
+        // Every group of the second version can be frozen.
+        _ if name == "freezer" => true,
         _ => std::fs::read_to_string(hierarchy.mount.join("cgroup.controllers"))
             .is_ok_and(|controllers| controllers.split_whitespace().any(|one| one == name)),
     })

@@ -20,7 +20,7 @@ use crate::bundle::Streams;
 use crate::engine::containers::Container;
 use crate::engine::error::{Error, blocking};
 use crate::engine::stop::Condition;
-use crate::engine::{attach, create, monitor, platform, processes, start, stop, volumes};
+use crate::engine::{attach, create, monitor, pause, platform, processes, start, stop, volumes};
 
 pub fn routes() -> Router<App> {
     Router::new()
@@ -33,6 +33,8 @@ pub fn routes() -> Router<App> {
         .route("/containers/{name}/stop", post(stop_one))
         .route("/containers/{name}/restart", post(restart))
         .route("/containers/{name}/kill", post(kill))
+        .route("/containers/{name}/pause", post(pause_one))
+        .route("/containers/{name}/unpause", post(unpause))
         .route("/containers/{name}/wait", post(wait))
         .route("/containers/{name}/rename", post(rename))
         .route("/containers/{name}/resize", post(resize))
@@ -56,10 +58,10 @@ async fn create_one(State(app): State<App>, params: Params, bytes: Bytes) -> Res
     let wanted: Option<Platform> =
         params.text("platform").map(str::parse).transpose().map_err(Error::from)?;
     let (engine, asked) = (app.engine.clone(), wanted.is_some());
-    let container = to_the_end(async move { create::create(&engine, name, body, wanted).await }).await?;
+    let (container, mut warnings) =
+        to_the_end(async move { create::create(&engine, name, body, wanted).await }).await?;
     let image = app.engine.images.find(&container.with(|record| record.config.image_id.clone()));
-    let foreign = image.ok().filter(|_| !asked).and_then(|image| platform::warning(&image));
-    let warnings: Vec<String> = foreign.into_iter().collect();
+    warnings.extend(image.ok().filter(|_| !asked).and_then(|image| platform::warning(&image)));
     let answer = json!({ "Id": container.id, "Warnings": warnings });
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
@@ -96,6 +98,18 @@ async fn kill(State(app): State<App>, Path(name): Path<String>, params: Params) 
     let container = app.engine.containers.find(&name)?;
     let signal = stop::parse_signal(params.text("signal").unwrap_or("KILL"))?;
     to_the_end(async move { stop::kill(&app.engine, &container, signal).await }).await?;
+    Ok(NO_CONTENT.into_response())
+}
+
+async fn pause_one(State(app): State<App>, Path(name): Path<String>) -> Result {
+    let container = app.engine.containers.find(&name)?;
+    to_the_end(async move { pause::pause(&app.engine, &container).await }).await?;
+    Ok(NO_CONTENT.into_response())
+}
+
+async fn unpause(State(app): State<App>, Path(name): Path<String>) -> Result {
+    let container = app.engine.containers.find(&name)?;
+    to_the_end(async move { pause::unpause(&app.engine, &container).await }).await?;
     Ok(NO_CONTENT.into_response())
 }
 

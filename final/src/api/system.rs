@@ -7,6 +7,7 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use futures_util::stream;
+use lifecycle::record::Status;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
@@ -112,6 +113,9 @@ async fn info(State(app): State<App>) -> Result {
     let host = Host::look();
     let containers = app.engine.containers.all();
     let running = containers.iter().filter(|container| container.is_running()).count();
+    let paused = containers.iter().filter(|container| container.state().status == Status::Paused).count();
+    let engine = app.engine.clone();
+    let support = crate::engine::error::blocking(move || Ok(engine.support().clone())).await?;
     let v2 = std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
     let rootless = app.engine.settings.netns.is_some();
     let mut security = vec!["name=seccomp,profile=builtin"];
@@ -125,8 +129,8 @@ async fn info(State(app): State<App>) -> Result {
     let mut answer = json!({
         "ID": build_id(),
         "Containers": containers.len(),
-        "ContainersRunning": running,
-        "ContainersPaused": 0,
+        "ContainersRunning": running - paused,
+        "ContainersPaused": paused,
         "ContainersStopped": containers.len() - running,
         "Images": images,
         "Driver": "overlay2",
@@ -134,8 +138,9 @@ async fn info(State(app): State<App>) -> Result {
         "Plugins": { "Volume": ["local"], "Network": ["bridge", "host", "null"], "Authorization": null, "Log": ["json-file", "none"] },
     });
     let more = json!({
-        "MemoryLimit": true, "SwapLimit": true, "CpuCfsPeriod": true, "CpuCfsQuota": true, "CPUShares": true,
-        "CPUSet": true, "PidsLimit": true, "IPv4Forwarding": true, "OomKillDisable": false,
+        "MemoryLimit": support.memory, "SwapLimit": support.swap, "CpuCfsPeriod": support.cpu_quota,
+        "CpuCfsQuota": support.cpu_quota, "CPUShares": support.cpu_shares, "CPUSet": support.cpuset,
+        "PidsLimit": support.pids, "OomKillDisable": support.oom_kill_disable, "IPv4Forwarding": true,
         "Debug": false, "NFd": 0, "NGoroutines": 0, "NEventsListener": 0,
         "SystemTime": lifecycle::record::now(),
         "LoggingDriver": "json-file",

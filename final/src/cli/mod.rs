@@ -18,6 +18,7 @@ mod network;
 mod options;
 mod output;
 mod parse;
+mod pause;
 mod progress;
 mod ps;
 mod pull;
@@ -120,6 +121,9 @@ enum ContainerCommand {
     /// Stop containers and start them again
     Restart(stop::Args),
     Kill(kill::Args),
+    Pause(pause::Args),
+    /// Let paused containers go on
+    Unpause(pause::Args),
     Rm(rm::Args),
     Attach(attach::Args),
     Exec(exec::Args),
@@ -234,6 +238,8 @@ async fn container(client: &Client, command: ContainerCommand) -> Outcome {
         ContainerCommand::Stop(args) => stop::stop(client, args).await,
         ContainerCommand::Restart(args) => stop::restart(client, args).await,
         ContainerCommand::Kill(args) => kill::run(client, args).await,
+        ContainerCommand::Pause(args) => pause::pause(client, args).await,
+        ContainerCommand::Unpause(args) => pause::unpause(client, args).await,
         ContainerCommand::Rm(args) => rm::run(client, args).await,
         ContainerCommand::Attach(args) => attach::run(client, args).await,
         ContainerCommand::Exec(args) => exec::run(client, args).await,

@@ -74,12 +74,30 @@ pub struct Options {
     /// Memory and swap together, -1 for no limit
     #[arg(long, value_name = "SIZE", allow_hyphen_values = true, value_parser = swap)]
     pub memory_swap: Option<i64>,
+    /// Memory that is taken from it last: 256m
+    #[arg(long, value_name = "SIZE", value_parser = parse::size::parse)]
+    pub memory_reservation: Option<i64>,
+    /// Don't kill at the memory limit, let wait (cgroup v1)
+    #[arg(long)]
+    pub oom_kill_disable: bool,
     /// Number of processors: 1.5
     #[arg(long, value_name = "NUMBER", value_parser = parse::cpus)]
     pub cpus: Option<i64>,
     /// Relative share of the processors
     #[arg(short, long, value_name = "SHARES")]
     pub cpu_shares: Option<i64>,
+    /// Processors on which it may run: 0-2,5
+    #[arg(long, value_name = "LIST")]
+    pub cpuset_cpus: Option<String>,
+    /// Memory nodes which it may use: 0,1
+    #[arg(long, value_name = "LIST")]
+    pub cpuset_mems: Option<String>,
+    /// Length of a period of --cpu-quota, in microseconds
+    #[arg(long, value_name = "MICROSECONDS")]
+    pub cpu_period: Option<i64>,
+    /// Processor time in each period, in microseconds
+    #[arg(long, value_name = "MICROSECONDS", allow_hyphen_values = true)]
+    pub cpu_quota: Option<i64>,
     /// Most processes and threads, -1 for no limit
     #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     pub pids_limit: Option<i64>,
@@ -167,7 +185,13 @@ impl Options {
             memory_swap: Some(self.memory_swap.unwrap_or(0)),
             memory_swappiness: Some(-1),
             nano_cpus: Some(self.cpus.unwrap_or(0)),
+            memory_reservation: Some(self.memory_reservation.unwrap_or(0)),
+            oom_kill_disable: Some(self.oom_kill_disable),
             cpu_shares: Some(self.cpu_shares.unwrap_or(0)),
+            cpuset_cpus: Some(self.cpuset_cpus.clone().unwrap_or_default()),
+            cpuset_mems: Some(self.cpuset_mems.clone().unwrap_or_default()),
+            cpu_period: Some(self.cpu_period.unwrap_or(0)),
+            cpu_quota: Some(self.cpu_quota.unwrap_or(0)),
             pids_limit: self.pids_limit,
             init: self.init.then_some(true),
             auto_remove: Some(self.rm),

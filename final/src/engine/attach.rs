@@ -7,6 +7,7 @@
 use std::os::unix::net::UnixStream as StdStream;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use lifecycle::record::Status;
 use tokio::net::UnixStream;
 use tokio::sync::Mutex as AsyncMutex;
 
@@ -78,6 +79,12 @@ impl Drop for Place {
 /// Attaches to a container, running or not yet.
 pub async fn attach(engine: &Engine, container: &Arc<Container>, streams: Streams) -> Result<Attachment> {
     let _gate = container.waiting.gate.lock().await;
+    if container.state().status == Status::Paused {
+        return Err(Error::conflict(format!(
+            "container {} is paused, unpause the container before attach",
+            container.id
+        )));
+    }
     if container.is_running() {
         let stream = monitor::attach(&engine.socket(&container.id), streams).await?;
         return Ok(Attachment { stream, place: None });

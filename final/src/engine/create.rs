@@ -9,9 +9,9 @@ use bollard_stubs::models::ContainerCreateBody;
 use super::config::{self, Config};
 use super::containers::Container;
 use super::error::{Error, Result, blocking};
-use super::{Engine, images, options, platform, volumes};
+use super::{Engine, images, limits, options, platform, volumes};
 
-/// Makes a container from Docker's create body.
+/// Makes a container from Docker's create body; and says what it will have to do without.
 ///
 /// # Errors
 /// No such image (clients then pull it and try again), a name in use, an option that makes no sense
@@ -21,12 +21,12 @@ pub async fn create(
     name: Option<String>,
     body: ContainerCreateBody,
     platform: Option<Platform>,
-) -> Result<Arc<Container>> {
+) -> Result<(Arc<Container>, Vec<String>)> {
     let engine = engine.clone();
     blocking(move || {
-        let container = make(&engine, name.as_deref(), body, platform)?;
+        let (container, warnings) = make(&engine, name.as_deref(), body, platform)?;
         engine.events.container("create", &container);
-        Ok(container)
+        Ok((container, warnings))
     })
     .await
 }
@@ -36,8 +36,9 @@ fn make(
     name: Option<&str>,
     mut body: ContainerCreateBody,
     platform: Option<Platform>,
-) -> Result<Arc<Container>> {
+) -> Result<(Arc<Container>, Vec<String>)> {
     options::check(&body)?;
+    let warnings = body.host_config.as_mut().map_or(Ok(vec![]), |host| limits::adapt(engine, host))?;
     if let Some(name) = name {
         engine.containers.check_free(name)?;
     }
@@ -60,9 +61,10 @@ fn make(
     engine.networks.find(&config.network_mode()).map_err(Error::invalid)?;
     config.mounts = volumes::mounts(engine, &config)?;
     let anonymous: Vec<_> = config.mounts.iter().filter(|mount| mount.anonymous).cloned().collect();
-    engine.containers.create(name, config).inspect_err(|_| {
+    let container = engine.containers.create(name, config).inspect_err(|_| {
         for name in anonymous.into_iter().filter_map(|mount| mount.volume) {
             let _ = engine.volumes.remove(&name);
         }
-    })
+    })?;
+    Ok((container, warnings))
 }

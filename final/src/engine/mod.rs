@@ -15,10 +15,12 @@ pub mod events;
 pub mod exec;
 pub mod files;
 pub mod images;
+pub mod limits;
 pub mod monitor;
 pub mod names;
 pub mod networks;
 pub mod options;
+pub mod pause;
 pub mod platform;
 pub mod processes;
 pub mod profile;
@@ -34,7 +36,7 @@ pub mod volumes;
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use containers::Containers;
 use error::{Error, Result};
@@ -78,6 +80,8 @@ pub struct Engine {
     pub events: Events,
     /// This program, to start monitors from.
     pub own_binary: OwnBinary,
+    /// Which limits this machine gives, once somebody has asked.
+    support: OnceLock<cgroups::Support>,
 }
 
 impl Engine {
@@ -102,8 +106,14 @@ impl Engine {
             volumes,
             events: Events::default(),
             own_binary: OwnBinary::seal(),
+            support: OnceLock::new(),
             settings,
         }))
+    }
+
+    /// Which limits this machine gives. The first who asks waits for the kernel.
+    pub fn support(&self) -> &cgroups::Support {
+        self.support.get_or_init(|| limits::support(&self.settings.cgroup_parent))
     }
 
     /// Whether something runs: then the engine must not end by itself.

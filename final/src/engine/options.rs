@@ -7,10 +7,7 @@ use bollard_stubs::models::{ContainerCreateBody, HostConfig, RestartPolicyNameEn
 use lifecycle::log::Bounds;
 
 use super::error::{Error, Result};
-use super::{capabilities, devices, files, security, stop, sysctls, ulimits};
-
-/// The least memory that Docker lets a container have, in bytes.
-const LEAST_MEMORY: i64 = 6 << 20;
+use super::{capabilities, devices, files, limits, security, stop, sysctls, ulimits};
 
 /// Checks a create body.
 ///
@@ -96,11 +93,6 @@ fn check_host(host: &HostConfig) -> Result<()> {
         ),
         ("--storage-opt", host.storage_opt.as_ref().is_some_and(|options| !options.is_empty())),
         ("--log-driver (other than json-file and none)", unknown_log),
-        ("--memory-reservation", positive(host.memory_reservation)),
-        ("--cpu-shares", positive(host.cpu_shares)),
-        ("--cpuset-cpus", word(&host.cpuset_cpus, &[])),
-        ("--cpuset-mems", word(&host.cpuset_mems, &[])),
-        ("--oom-kill-disable", host.oom_kill_disable == Some(true)),
         ("--oom-score-adj", host.oom_score_adj.is_some_and(|score| score != 0)),
         ("--memory-swappiness", host.memory_swappiness.is_some_and(|value| value >= 0)),
         ("--blkio-weight", host.blkio_weight.is_some_and(|weight| weight > 0)),
@@ -114,7 +106,7 @@ fn check_host(host: &HostConfig) -> Result<()> {
         ("--cpu-count (Windows)", positive(host.cpu_count) || positive(host.cpu_percent)),
         ("--io-maxiops (Windows)", positive(host.io_maximum_iops) || positive(host.io_maximum_bandwidth)),
     ])?;
-    check_limits(host)?;
+    limits::check(host)?;
     capabilities::check(host)?;
     security::check(host)?;
     ulimits::check(host)?;
@@ -157,50 +149,6 @@ fn check_tmpfs(host: &HostConfig) -> Result<()> {
                 return Err(Error::invalid(format!("invalid tmpfs option {:?}", [option])));
             }
         }
-    }
-    Ok(())
-}
-
-fn check_limits(host: &HostConfig) -> Result<()> {
-    let memory = host.memory.unwrap_or(0);
-    let swap = host.memory_swap.unwrap_or(0);
-    if memory != 0 && memory < LEAST_MEMORY {
-        return Err(Error::invalid("Minimum memory limit allowed is 6MB"));
-    }
-    if memory == 0 && swap > 0 {
-        return Err(Error::invalid(
-            "You should always set the Memory limit when using Memoryswap limit, see usage",
-        ));
-    }
-    if memory > 0 && swap > 0 && swap < memory {
-        return Err(Error::invalid("Minimum memoryswap limit should be larger than memory limit, see usage"));
-    }
-    let nano = host.nano_cpus.unwrap_or(0);
-    if nano < 0 {
-        return Err(Error::invalid("invalid NanoCpus: it is negative"));
-    }
-    let (period, quota) = (host.cpu_period.unwrap_or(0), host.cpu_quota.unwrap_or(0));
-    if nano > 0 && (period > 0 || quota > 0) {
-        return Err(Error::invalid(
-            "Conflicting options: Nano CPUs and CPU Period or Quota cannot both be set.",
-        ));
-    }
-    if period != 0 && !(1_000..=1_000_000).contains(&period) {
-        return Err(Error::invalid(
-            "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)",
-        ));
-    }
-    if quota > 0 && quota < 1_000 {
-        return Err(Error::invalid("CPU cfs quota can not be less than 1ms (i.e. 1000)"));
-    }
-    if nano > 0 && nano < 10_000_000 {
-        return Err(Error::invalid("Range of CPUs is from 0.01: fewer the kernel can't give"));
-    }
-    let have = std::thread::available_parallelism().map_or(1, |count| count.get() as i64);
-    if nano > have * 1_000_000_000 {
-        return Err(Error::invalid(format!(
-            "Range of CPUs is from 0.01 to {have}.00, as there are only {have} CPUs available"
-        )));
     }
     Ok(())
 }
@@ -268,7 +216,6 @@ mod tests {
             (r#"{"PortBindings":{"80/tcp":[{"HostPort":"8080"}]}}"#, "-p"),
             (r#"{"RestartPolicy":{"Name":"always"}}"#, "--restart"),
             (r#"{"PidMode":"host"}"#, "--pid"),
-            (r#"{"CpusetCpus":"0"}"#, "--cpuset-cpus"),
             (r#"{"NetworkMode":"container:x"}"#, "--network container:x"),
         ];
         for (host, flag) in refused {
@@ -286,19 +233,5 @@ mod tests {
                 "SecurityOpt":["no-new-privileges"],"Isolation":"default","NetworkMode":"none"}"#,
         )
         .unwrap();
-    }
-
-    #[test]
-    fn limits_that_make_no_sense_are_refused_in_dockers_words() {
-        let words = [
-            (r#"{"Memory":1048576}"#, "Minimum memory limit allowed is 6MB"),
-            (r#"{"Memory":67108864,"MemorySwap":33554432}"#, "Minimum memoryswap limit should be larger"),
-            (r#"{"NanoCpus":100000000000000}"#, "Range of CPUs is from 0.01 to"),
-            (r#"{"NanoCpus":1000000000,"CpuQuota":50000}"#, "Conflicting options: Nano CPUs"),
-        ];
-        for (host, words) in words {
-            let error = checked(host).unwrap_err();
-            assert!(error.kind == Kind::Invalid && error.message.contains(words), "{host}: {error}");
-        }
     }
 }

@@ -13,7 +13,7 @@ use super::containers::Container;
 use super::error::{Result, blocking};
 use super::monitor::{Monitor, SOCKET_NAME};
 use super::start::{after_cleaning, ended, follow, save_started, unwatched_exit};
-use super::stop;
+use super::{pause, stop};
 use crate::bundle::Event;
 
 /// Takes up every container that still runs, notes the end of those that don't, and frees what the
@@ -86,10 +86,13 @@ async fn take_up(engine: &Arc<Engine>, container: &Arc<Container>, process: Proc
     if process.is_alive()
         && let Ok(monitor) = Monitor::connect(&engine.socket(&container.id)).await
     {
+        if let Err(error) = pause::look(engine, container).await {
+            tracing::warn!("container {}: {error}", container.id);
+        }
         tokio::spawn(follow(engine.clone(), container.clone(), process, monitor));
         return true;
     }
-    let exited = unwatched_exit(container, process).await;
+    let exited = unwatched_exit(engine, container, process).await;
     ended(engine, container, exited).await;
     false
 }

@@ -10,8 +10,12 @@ use oci_spec::runtime::{
 pub fn resources(host: &HostConfig) -> Result<LinuxResources, OciSpecError> {
     let mut resources = LinuxResourcesBuilder::default();
     let limit = host.memory.filter(|memory| *memory > 0);
-    if limit.is_some() || host.memory_reservation.is_some_and(|value| value > 0) {
+    let no_killing = host.oom_kill_disable == Some(true);
+    if limit.is_some() || no_killing || host.memory_reservation.is_some_and(|value| value > 0) {
         let mut memory = LinuxMemoryBuilder::default();
+        if no_killing {
+            memory = memory.disable_oom_killer(true);
+        }
         if let Some(limit) = limit {
             // Memory and swap together: twice the memory unless told otherwise; -1 is no limit.
             let swap = host.memory_swap.filter(|swap| *swap != 0).unwrap_or(limit.saturating_mul(2));

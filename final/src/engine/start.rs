@@ -194,7 +194,7 @@ pub async fn follow(engine: Arc<Engine>, container: Arc<Container>, process: Pro
         match monitor.next().await {
             Some(Event::Exited(exited)) => break exited,
             Some(_) => {}
-            None => break unwatched_exit(&container, process).await,
+            None => break unwatched_exit(&engine, &container, process).await,
         }
     };
     ended(&engine, &container, exited).await;
@@ -207,7 +207,15 @@ pub async fn follow(engine: Arc<Engine>, container: Arc<Container>, process: Pro
 }
 
 /// How a container ended whose monitor is gone without having told us.
-pub async fn unwatched_exit(container: &Container, process: Process) -> Exited {
+pub async fn unwatched_exit(engine: &Arc<Engine>, container: &Container, process: Process) -> Exited {
+    if container.state().status == Status::Paused {
+        // What stands still doesn't die either.
+        let (parent, id) = (engine.settings.cgroup_parent.clone(), container.id.clone());
+        let killed = blocking(move || Ok(Cgroup::of(process.pid, &parent, &id)?.kill()?)).await;
+        if let Err(error) = killed {
+            tracing::warn!("container {}: {error}", container.id);
+        }
+    }
     // PID 1 dies with its monitor; that takes a moment.
     for _ in 0..200 {
         if !process.is_alive() {

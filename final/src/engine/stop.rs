@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::Engine;
 use super::containers::{Container, Life};
 use super::error::{Error, Kind, Result, blocking};
-use super::{processes, start, volumes};
+use super::{pause, processes, start, volumes};
 
 /// How long a killed container may take until we stop believing that it dies.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -57,11 +57,26 @@ pub async fn kill(engine: &Arc<Engine>, container: &Arc<Container>, signal: i32)
         return Err(cannot(Error::conflict(format!("Container {} is not running", container.id))));
     }
     engine.events.killed(container, signal);
+    if container.state().status == Status::Paused && ends(container, signal) {
+        // What stands still doesn't hear it. (Only SIGKILL, on cgroup v2: then it is gone already.)
+        let went_on = pause::go_on(engine, container).await;
+        if process.is_alive() {
+            went_on.map_err(cannot)?;
+        }
+    }
     if signal == libc::SIGKILL {
         // Docker's clients take it for dead when this is answered.
         let _ = timeout(PATIENCE, stopped(container)).await;
     }
     Ok(())
+}
+
+/// Whether this signal is meant to end it: as Docker has it, every one is unless the container has a stop
+/// signal of its own.
+fn ends(container: &Container, signal: i32) -> bool {
+    let own = container.with(|record| record.config.body.stop_signal.clone());
+    let own = own.filter(|name| !name.is_empty()).map(|name| parse_signal(&name));
+    signal == libc::SIGKILL || own.is_none_or(|own| own == Ok(signal))
 }
 
 /// Asks a container to end, and makes it end after `seconds` (its own patience, or ten, if none
@@ -204,7 +219,13 @@ pub async fn remove(
     match state.status {
         // One that was started again between the kill and the lock.
         Status::Running | Status::Paused if force => kill_and_wait(engine, container).await?,
-        Status::Running | Status::Paused | Status::Restarting => {
+        Status::Paused => {
+            return Err(Error::conflict(format!(
+                "cannot remove container \"{}\": container is paused and must be unpaused first",
+                container.name(),
+            )));
+        }
+        Status::Running | Status::Restarting => {
             return Err(Error::conflict(format!(
                 "cannot remove container \"{}\": container is {}: stop the container before removing or force remove",
                 container.name(),

@@ -1,6 +1,7 @@
 //! A container's control group, whichever version the machine has.
 
 use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
 
 use namespaces::{Error, Result, in_user_namespace, step};
 use nix::sched::{CloneFlags, unshare};
@@ -9,7 +10,7 @@ use nix::unistd::geteuid;
 use crate::layout::Layout;
 use crate::limits::Limits;
 use crate::statistics::Statistics;
-use crate::{group_name, v1, v2};
+use crate::{files, group_name, v1, v2};
 
 /// The group of one container.
 #[derive(Debug)]
@@ -190,14 +191,19 @@ impl Cgroup {
         }
     }
 
-    /// Whether it has this control file: of the first version in this controller's tree, or of the
+    /// This control file, if it has it: of the first version in this controller's tree, or of the
     /// second.
-    pub(crate) fn has(&self, controller: &str, v1: &str, v2: &str) -> bool {
-        match &self.inner {
-            Inner::V1(groups) => groups.has(controller, v1),
-            Inner::V2(group) => !v2.is_empty() && group.has(v2),
-            Inner::None => false,
-        }
+    pub(crate) fn file(&self, controller: &str, v1: &str, v2: &str) -> Option<PathBuf> {
+        let file = match &self.inner {
+            Inner::V1(groups) => groups.file(controller, v1),
+            Inner::V2(group) => Some(group.file(v2)),
+            Inner::None => None,
+        };
+        file.filter(|file| file.is_file())
+    }
+
+    pub(crate) fn read(&self, controller: &str, v1: &str, v2: &str) -> Result<Option<String>> {
+        self.file(controller, v1, v2).map(|file| files::read(&file)).transpose()
     }
 }
 

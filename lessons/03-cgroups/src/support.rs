@@ -2,11 +2,11 @@
 
 use namespaces::Result;
 
-use crate::{Cgroup, Limits};
+use crate::{Cgroup, Limits, NumberList, remove_parent};
 
 /// Found out by making a group and looking at what is in it: what a kernel could do and what this
 /// user may use of it are two things.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Support {
     /// Memory.
     pub memory: bool,
@@ -26,6 +26,10 @@ pub struct Support {
     pub pids: bool,
     /// To stop all processes of a group.
     pub freeze: bool,
+    /// The processors that there are to choose from.
+    pub cpus: NumberList,
+    /// The memory nodes.
+    pub memory_nodes: NumberList,
 }
 
 impl Support {
@@ -34,13 +38,18 @@ impl Support {
         let group = Cgroup::create(parent, name, &Limits::default())?;
         let support = Support::of(&group);
         group.remove()?;
-        Ok(support)
+        remove_parent(parent)?;
+        support
     }
 
-    fn of(group: &Cgroup) -> Support {
+    fn of(group: &Cgroup) -> Result<Support> {
         // The controller and its file with the first version, and with the second.
-        let has = |controller, v1, v2| group.has(controller, v1, v2);
-        Support {
+        let has = |controller, v1, v2| group.file(controller, v1, v2).is_some();
+        let list = |v1, v2| -> Result<NumberList> {
+            let text = group.read("cpuset", v1, v2)?.unwrap_or_default();
+            Ok(text.parse().unwrap_or_default())
+        };
+        Ok(Support {
             memory: has("memory", "memory.limit_in_bytes", "memory.max"),
             swap: has("memory", "memory.memsw.limit_in_bytes", "memory.swap.max"),
             reservation: has("memory", "memory.soft_limit_in_bytes", "memory.low"),
@@ -50,6 +59,8 @@ impl Support {
             cpuset: has("cpuset", "cpuset.cpus", "cpuset.cpus"),
             pids: has("pids", "pids.max", "pids.max"),
             freeze: has("freezer", "freezer.state", "cgroup.freeze"),
-        }
+            cpus: list("cpuset.cpus", "cpuset.cpus.effective")?,
+            memory_nodes: list("cpuset.mems", "cpuset.mems.effective")?,
+        })
     }
 }

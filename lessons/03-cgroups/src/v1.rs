@@ -169,8 +169,8 @@ impl Groups {
         self.distinct().iter().try_for_each(|folder| files::remove(folder))
     }
 
-    pub(crate) fn has(&self, controller: &str, file: &str) -> bool {
-        self.folders.get(controller).is_some_and(|folder| folder.join(file).exists())
+    pub(crate) fn file(&self, controller: &str, file: &str) -> Option<PathBuf> {
+        self.folders.get(controller).map(|folder| folder.join(file))
     }
 
     fn controller(&self, name: &str) -> Result<&PathBuf> {

@@ -52,7 +52,7 @@ impl Group {
         if let Some(memory) = limits.memory {
             set("memory.max", memory.to_string())?;
             // Here swap is counted by itself; it is there only if the kernel counts swap.
-            if let Some(both) = limits.memory_and_swap.filter(|_| self.has("memory.swap.max")) {
+            if let Some(both) = limits.memory_and_swap.filter(|_| self.file("memory.swap.max").exists()) {
                 set("memory.swap.max", both.saturating_sub(memory).to_string())?;
             }
         }
@@ -126,8 +126,8 @@ impl Group {
         files::remove(&self.folder)
     }
 
-    pub(crate) fn has(&self, file: &str) -> bool {
-        self.folder.join(file).exists()
+    pub(crate) fn file(&self, file: &str) -> PathBuf {
+        self.folder.join(file)
     }
 
     fn must_have(&self, controller: &str) -> Result<()> {

@@ -14,6 +14,19 @@ pub const CASES: &[Case] = &[
     case!(a_size_is_counted_in_powers_of_two).needs(&[Need::Controller("memory")]),
     case!(a_fork_bomb_is_bounded).needs(&[Need::Controller("pids")]),
     case!(a_share_of_the_processors_is_the_kernels).needs(&[Need::Controller("cpu")]),
+    case!(memory_and_swap_together_are_the_kernels).needs(&[Need::Controller("memory")]),
+    case!(a_reservation_of_memory_is_the_kernels).needs(&[Need::Controller("memory")]),
+    case!(shares_and_the_choice_of_processors_are_the_kernels)
+        .needs(&[Need::Controller("cpu"), Need::Controller("cpuset")]),
+    case!(no_killing_at_the_limit_is_the_kernels_or_a_warning).needs(&[Need::Controller("memory")]),
+    case!(limits_that_make_no_sense_are_refused_in_dockers_words),
+    case!(a_container_reads_its_own_limits_and_can_not_write_them).needs(&[Need::Controller("memory")]),
+    case!(what_a_container_sees_of_cgroups_is_read_only).needs(&[Need::Canoa]),
+    case!(docker_limits_as_canoa_does).needs(&[
+        Need::Controller("memory"),
+        Need::Controller("cpuset"),
+        Need::Tool("docker"),
+    ]),
     case!(an_exec_is_bounded_by_the_containers_limits).needs(&[Need::Controller("pids")]),
     case!(nothing_of_a_cgroup_is_left_after_rm).needs(&[Need::Controller("memory")]),
     case!(a_limit_that_a_user_may_not_set_is_said).needs(&[Need::OrdinaryUser, Need::Canoa]),
@@ -135,4 +148,146 @@ fn a_limit_that_a_user_may_not_set_is_said(lab: &Lab) {
         ran.exits(125).complains_in_one_line_about("cgroup");
     }
     lab.canoa(&["ps", "-aq"]).ok().says("");
+}
+
+/// Whether the machine has the second version alone.
+fn is_v2() -> bool {
+    cgroup::hierarchies().unwrap().iter().all(|hierarchy| hierarchy.kind == "cgroup2")
+}
+
+fn memory_and_swap_together_are_the_kernels(lab: &Lab) {
+    for (swap, v1, v2) in [(None, 128, 64), (Some("96m"), 96, 32), (Some("64m"), 64, 0)] {
+        let name = format!("swap-{v2}");
+        let mut words = vec!["run", "-d", "--name", &name, "-m", "64m"];
+        words.extend(swap.iter().flat_map(|swap| ["--memory-swap", swap]));
+        lab.canoa(&[&words[..], &["base", "sleep", "1000"]].concat()).ok();
+        let bytes = if is_v2() { v2 } else { v1 } << 20;
+        let file = cgroup_file(lab, &name, "memory", "memory.memsw.limit_in_bytes", "memory.swap.max");
+        assert_eq!(file, bytes.to_string());
+        assert_eq!(lab.inspect(&name)["HostConfig"]["MemorySwap"], v1 << 20);
+    }
+    lab.canoa(&["run", "-d", "--name", "free", "-m", "64m", "--memory-swap", "-1", "base", "sleep", "1000"])
+        .ok();
+    let file = cgroup_file(lab, "free", "memory", "memory.memsw.limit_in_bytes", "memory.swap.max");
+    assert!(file == "max" || file.parse::<u64>().unwrap() > 1 << 60, "{file}");
+}
+
+fn a_reservation_of_memory_is_the_kernels(lab: &Lab) {
+    let words =
+        ["run", "-d", "--name", "soft", "-m", "64m", "--memory-reservation", "40m", "base", "sleep", "1000"];
+    lab.canoa(&words).ok();
+    assert_eq!(
+        cgroup_file(lab, "soft", "memory", "memory.soft_limit_in_bytes", "memory.low"),
+        (40 << 20).to_string()
+    );
+    assert_eq!(lab.inspect("soft")["HostConfig"]["MemoryReservation"], 40 << 20);
+}
+
+fn shares_and_the_choice_of_processors_are_the_kernels(lab: &Lab) {
+    let own = fs::read_to_string("/proc/self/status").unwrap();
+    let allowed = own.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap().trim();
+    let last = allowed.rsplit([',', '-']).next().unwrap();
+    let words = ["run", "-d", "--name", "one", "-c", "512", "--cpuset-cpus", last, "--cpuset-mems", "0"];
+    lab.canoa(&[&words[..], &["base", "sleep", "1000"]].concat()).ok();
+    let status = fs::read_to_string(format!("/proc/{}/status", lab.pid("one"))).unwrap();
+    let given = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap().trim();
+    assert_eq!(given, last);
+    assert_eq!(cgroup_file(lab, "one", "cpuset", "cpuset.mems", "cpuset.mems"), "0");
+    let weight = if is_v2() { "20" } else { "512" };
+    assert_eq!(cgroup_file(lab, "one", "cpu", "cpu.shares", "cpu.weight"), weight);
+    assert_eq!(lab.inspect("one")["HostConfig"]["CpusetCpus"], last);
+    lab.canoa(&["run", "--rm", "--cpuset-cpus", "4095", "base", "true"])
+        .exits(125)
+        .complains_about("Requested CPUs are not available - requested 4095");
+    lab.canoa(&["ps", "-aq"]).ok();
+}
+
+fn no_killing_at_the_limit_is_the_kernels_or_a_warning(lab: &Lab) {
+    let words = ["run", "-d", "--name", "calm", "-m", "64m", "--oom-kill-disable", "base", "sleep", "1000"];
+    let ran = lab.canoa(&words).ok();
+    match is_v2() {
+        true => drop(ran.complains_about("Your kernel does not support OomKillDisable")),
+        false => {
+            assert_eq!(ran.stderr, "");
+            let said = cgroup_file(lab, "calm", "memory", "memory.oom_control", "");
+            assert!(said.contains("oom_kill_disable 1"), "{said}");
+            lab.canoa(&["create", "--oom-kill-disable", "base", "true"])
+                .ok()
+                .complains_about("OOM killer is disabled for the container, but no memory limit is set");
+        }
+    }
+}
+
+fn limits_that_make_no_sense_are_refused_in_dockers_words(lab: &Lab) {
+    for (words, complaint) in [
+        (&["-m", "64m", "--memory-reservation", "65m"][..], "can not be less than memory reservation limit"),
+        (&["--memory-reservation", "1m"], "Minimum memory reservation allowed is 6MB"),
+        (
+            &["-m", "64m", "--memory-swap", "32m"],
+            "Minimum memoryswap limit should be larger than memory limit",
+        ),
+        (&["--cpuset-cpus", "0-"], "Invalid value 0- for cpuset cpus"),
+        (&["--cpuset-mems", "0-4294967295"], "Invalid value 0-4294967295 for cpuset mems"),
+        (&["--cpu-shares", "1"], "minimum allowed cpu-shares is 2"),
+    ] {
+        let words = [&["run", "--rm"], words, &["base", "true"]].concat();
+        lab.canoa(&words).exits(125).complains_about(complaint);
+    }
+    lab.canoa(&["ps", "-aq"]).ok().says("");
+}
+
+fn a_container_reads_its_own_limits_and_can_not_write_them(lab: &Lab) {
+    let file = if is_v2() { "memory.max" } else { "memory/memory.limit_in_bytes" };
+    let path = format!("/sys/fs/cgroup/{file}");
+    lab.canoa(&["run", "-d", "--name", "small", "-m", "64m", "base", "sleep", "1000"]).ok();
+    lab.canoa(&["exec", "small", "cat", &path]).ok().says("67108864");
+    let write = format!("echo 99999999 > {path}");
+    let ran = lab.canoa(&["exec", "small", "sh", "-c", &write]);
+    assert_ne!(ran.code, 0, "{ran}");
+    lab.canoa(&["exec", "small", "cat", &path]).ok().says("67108864");
+}
+
+fn what_a_container_sees_of_cgroups_is_read_only(lab: &Lab) {
+    // Also for somebody to whom no group was delegated.
+    lab.canoa(&["run", "-d", "--name", "looker", "base", "sleep", "1000"]).ok();
+    let mounts = lab.canoa(&["exec", "looker", "cat", "/proc/mounts"]).ok();
+    let mounts: Vec<&str> =
+        mounts.lines().into_iter().filter(|line| line.contains(" /sys/fs/cgroup")).collect();
+    assert!(!mounts.is_empty() || cgroup::hierarchies().unwrap().is_empty());
+    let mkdir = lab.canoa(&["exec", "looker", "mkdir", "/sys/fs/cgroup/mine"]);
+    assert_ne!(mkdir.code, 0, "{mounts:?}");
+    for mount in mounts.iter().filter(|mount| !mount.starts_with("tmpfs")) {
+        let options = mount.split(' ').nth(3).unwrap_or_default();
+        assert!(options.split(',').any(|option| option == "ro"), "{mount}");
+    }
+    let groups = lab.canoa(&["exec", "looker", "cat", "/proc/self/cgroup"]).ok();
+    assert!(!groups.stdout.contains("canoa"), "{groups}");
+}
+
+fn docker_limits_as_canoa_does(lab: &Lab) {
+    lab.with_daemon();
+    let docker = |arguments: &[&str]| {
+        let mut command = lab.program("docker");
+        command.env("DOCKER_HOST", format!("unix://{}", lab.socket().display())).args(arguments);
+        lab.finish(&mut command)
+    };
+    let words =
+        ["run", "-d", "--name", "one", "-m", "64m", "--memory-swap", "80m", "--memory-reservation", "40m"];
+    let more = ["--cpuset-mems", "0", "--cpu-shares", "700", "--pids-limit", "55", "base", "sleep", "1000"];
+    docker(&[&words[..], &more].concat()).ok();
+    assert_eq!(cgroup_file(lab, "one", "pids", "pids.max", "pids.max"), "55");
+    let swap = if is_v2() { 16 << 20 } else { 80 << 20 };
+    let file = cgroup_file(lab, "one", "memory", "memory.memsw.limit_in_bytes", "memory.swap.max");
+    assert_eq!(file, swap.to_string());
+    assert_eq!(cgroup_file(lab, "one", "cpuset", "cpuset.mems", "cpuset.mems"), "0");
+    docker(&["run", "--rm", "--cpuset-cpus", "4095", "base", "true"])
+        .exits(125)
+        .complains_about("Requested CPUs are not available");
+    let info: serde_json::Value =
+        serde_json::from_str(docker(&["info", "--format", "{{json .}}"]).ok().text()).unwrap();
+    assert_eq!(
+        (&info["MemoryLimit"], &info["CPUSet"], &info["PidsLimit"]),
+        (&true.into(), &true.into(), &true.into())
+    );
+    assert_eq!(info["OomKillDisable"], !is_v2());
 }

@@ -10,6 +10,7 @@ mod exit_codes;
 mod lifecycle;
 mod limits;
 mod network;
+mod paused;
 mod platform;
 mod privileges;
 mod pull;
@@ -25,6 +26,7 @@ fn main() -> std::process::ExitCode {
         exit_codes::CASES,
         pull::CASES,
         limits::CASES,
+        paused::CASES,
         platform::CASES,
         privileges::CASES,
         volumes::CASES,
