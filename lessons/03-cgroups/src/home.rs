@@ -17,6 +17,8 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use nix::unistd::geteuid;
+
 /// A mounted tree of groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tree {
@@ -98,6 +100,15 @@ pub fn home(tree: &Tree, root: bool, delegated: impl Fn(&Path) -> bool) -> PathB
     candidates.find(|group| delegated(group)).unwrap_or(&tree.own).to_owned()
 }
 // ANCHOR_END: home
+
+/// [`home`] for this very process.
+pub fn my_home(tree: &Tree) -> PathBuf {
+    // Root of a user namespace is an ordinary user of the machine: only the first one's map is everybody
+    // onto themselves.
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let first = map.split_whitespace().eq(["0", "0", "4294967295"]);
+    home(tree, geteuid().is_root() && first, is_delegated)
+}
 
 /// Whether this group was delegated to us: whether we may write what was named above.
 pub fn is_delegated(group: &Path) -> bool {

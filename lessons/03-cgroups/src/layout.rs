@@ -11,10 +11,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use namespaces::{Result, in_user_namespace, step};
-use nix::unistd::geteuid;
+use namespaces::{Result, step};
 
-use crate::home::{Tree, home, is_delegated, trees};
+use crate::home::{Tree, my_home, trees};
 
 /// What this machine has, and where in it this user may make groups ([`crate::home`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,9 +33,7 @@ pub(crate) const V1_CONTROLLERS: [&str; 8] =
 impl Layout {
     /// Finds out.
     pub fn of_this_machine() -> Result<Layout> {
-        // Root of a user namespace is an ordinary user of the machine.
-        let root = geteuid().is_root() && !in_user_namespace();
-        Ok(Self::from_trees(&trees_around("self")?, |tree| Some(home(tree, root, is_delegated))))
+        Ok(Self::from_trees(&trees_around("self")?, |tree| Some(my_home(tree))))
     }
 
     /// Where a process is: the nearest group around it whose path ends with `inside`.
@@ -85,6 +82,7 @@ pub(crate) fn trees_around(process: &str) -> Result<Vec<Tree>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::home::home;
 
     const V2: &str = "30 24 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n";
     const HYBRID: &str = "\
