@@ -8,7 +8,7 @@
 
 use std::path::PathBuf;
 
-use cgroups::{Cgroup, Limits, own_namespace, remove_parent};
+use cgroups::{Cgroup, Limits, own_name, own_namespace, remove_parent, sweep};
 use images::{Image, Progress, PullOptions, Reference, Status as Stage, Store, WritableLayer};
 use namespaces::flags::{Flags, finish};
 use namespaces::{Isolation, Result, Status, exec, set_hostname};
@@ -22,7 +22,7 @@ const USAGE: &str = "usage: lesson-04 run [--store FOLDER] [--platform OS/ARCH] 
 
 fn main() {
     let mut words = std::env::args().skip(1);
-    let known = ["hostname", "volume", "user", "memory", "cpus", "pids", "store", "platform"];
+    let known = [&["hostname", "volume", "user", "store", "platform"][..], &Limits::FLAGS].concat();
     let outcome = match words.next().as_deref() {
         Some("run") => Flags::parse(words, &known).map(run),
         Some("pull") => Flags::parse(words, &["store", "platform"]).map(pull),
@@ -43,7 +43,8 @@ fn run(flags: Flags) -> Result<Status> {
     let command = image.config.command(flags.rest.get(1..).unwrap_or_default());
     let user = flags.value("user").unwrap_or(&image.config.config.user);
 
-    let cgroup = Cgroup::create(PARENT, &std::process::id().to_string(), &Limits::from_flags(&flags)?)?;
+    sweep(PARENT)?;
+    let cgroup = Cgroup::create(PARENT, &own_name()?, &Limits::from_flags(&flags)?)?;
     let status = Isolation::container().born_in(cgroup.birthplace()).spawn(|| {
         cgroup.enter()?;
         own_namespace()?;

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use cgroups::{Cgroup, Limits, own_namespace, remove_parent};
+use cgroups::{Cgroup, Limits, own_name, own_namespace, remove_parent, sweep};
 use images::{PullOptions, Store, WritableLayer};
 use namespaces::flags::{Flags, finish};
 use namespaces::{Error, Isolation, Result, Status, exec, set_hostname};
@@ -25,7 +25,8 @@ const NOTES: &str = "/run/canoa-lessons";
 /// The program. (Lesson 6's tests run it within themselves, to listen to its steps.)
 pub fn main() {
     let mut words = std::env::args().skip(1);
-    let known = ["hostname", "volume", "user", "memory", "cpus", "pids", "store", "platform", "publish"];
+    let known =
+        [&["hostname", "volume", "user", "store", "platform", "publish"][..], &Limits::FLAGS].concat();
     let outcome = match words.next().as_deref() {
         Some("run") => Flags::parse(words, &known).map(run),
         _ => Err("usage: lesson-05 run [lesson 4's flags] [--publish 8080:80] IMAGE [PROGRAM …]".into()),
@@ -74,7 +75,8 @@ fn contain(flags: &Flags, interface: Option<&Interface>, ports: Vec<Port>) -> Re
     let command = image.config.command(flags.rest.get(1..).unwrap_or_default());
     let user = flags.value("user").unwrap_or(&image.config.config.user);
 
-    let cgroup = Cgroup::create(PARENT, &std::process::id().to_string(), &Limits::from_flags(flags)?)?;
+    sweep(PARENT)?;
+    let cgroup = Cgroup::create(PARENT, &own_name()?, &Limits::from_flags(flags)?)?;
     let status = Isolation::container().born_in(cgroup.birthplace()).spawn(|| {
         cgroup.enter()?;
         own_namespace()?;

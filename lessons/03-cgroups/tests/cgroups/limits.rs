@@ -14,6 +14,7 @@ pub const TESTS: &[Test] = tests![
     a_program_runs_on_the_processors_that_it_was_given,
     memory_and_swap_are_limited_together,
     a_device_that_no_rule_allows_can_be_made_and_not_used,
+    a_container_is_in_its_group_in_every_tree,
     a_container_sees_its_own_group_as_the_root,
     a_processor_that_the_machine_does_not_have_is_an_error_that_names_it,
     a_flag_that_makes_no_sense_is_an_error_that_names_it,
@@ -110,6 +111,19 @@ fn a_device_that_no_rule_allows_can_be_made_and_not_used() {
         assert_eq!(String::from_utf8_lossy(&output.stdout), "null\n", "{output:?}");
     }
     assert!(error(&output).contains("Operation not permitted"), "{output:?}");
+}
+
+fn a_container_is_in_its_group_in_every_tree() {
+    let container = Container::start(&[], IDLE);
+    let groups = fs::read_to_string(format!("/proc/{}/cgroup", container.pid)).unwrap();
+    let own = format!("/{}", container.name);
+    let controllers = ["memory", "cpu", "cpuacct", "cpuset", "pids", "freezer", "devices", "blkio"];
+    for line in groups.lines() {
+        let names = line.split(':').nth(1).unwrap();
+        let ours =
+            if is_v2() { names.is_empty() } else { names.split(',').any(|name| controllers.contains(&name)) };
+        assert_eq!(line.ends_with(&own), ours && !container.name.is_empty(), "{line}, and it is {own}");
+    }
 }
 
 fn a_container_sees_its_own_group_as_the_root() {
