@@ -3,10 +3,11 @@
 //! A start is handed over as an OCI bundle: `config.json` is the runtime specification's
 //! ([`oci_spec::runtime::Spec`]); [`Extra`] is `canoa.json` beside it, for what that doesn't know.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use lifecycle::log::Bounds;
-use network::Interface;
+use network::{Interface, Zone};
 use oci_spec::runtime::Process;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,9 @@ pub struct Extra {
     pub groups: Vec<String>,
     /// The interfaces to make; none for `--network none` and `host`.
     pub interfaces: Vec<Interface>,
+    /// What its name server knows.
+    #[serde(default)]
+    pub names: Names,
     /// The json-file log, or none.
     pub log: Option<PathBuf>,
     /// How much of it is kept.
@@ -43,6 +47,15 @@ pub struct Extra {
     pub socket: PathBuf,
     /// Where the exit goes: [`Exited`] as JSON.
     pub exit: PathBuf,
+}
+
+/// The name server of a container (lesson 5's `dns`).
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Names {
+    /// The networks whose names it tells; none: there is no name server yet.
+    pub zones: Vec<Zone>,
+    /// Who is asked for the rest.
+    pub servers: Vec<SocketAddr>,
 }
 
 /// The plan of an exec: the first line on descriptor 3 of `canoa monitor exec`.
@@ -81,6 +94,22 @@ pub enum Request {
     },
     /// Send me the descriptor of the merged file system.
     Root {},
+    /// Make this interface, for a network more.
+    Plug {
+        /// The interface; with a gateway, the default route leads there from now on.
+        interface: Interface,
+        /// All networks for the name server, this one among them.
+        zones: Vec<Zone>,
+    },
+    /// Take this interface away.
+    Unplug {
+        /// Its name.
+        interface: String,
+        /// Where the default route leads from now on: interface and gateway.
+        next: Option<(String, Ipv4Addr)>,
+        /// The networks that are left.
+        zones: Vec<Zone>,
+    },
 }
 
 /// Which streams an attached client takes part in.
@@ -119,6 +148,13 @@ pub enum Event {
     Exited(Exited),
     /// The answer to [`Request::Root`], with the descriptor beside it.
     Root {},
+    /// The answer to [`Request::Plug`] and [`Request::Unplug`].
+    Done {},
+    /// The same, when it could not be done.
+    Refused {
+        /// Why.
+        message: String,
+    },
 }
 
 /// How a process ended: also what `exit.json` holds.

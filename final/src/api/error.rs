@@ -28,6 +28,7 @@ impl IntoResponse for ApiError {
             Kind::Conflict => StatusCode::CONFLICT,
             // By HTTP's rules it has no body.
             Kind::NotModified => return StatusCode::NOT_MODIFIED.into_response(),
+            Kind::Forbidden => StatusCode::FORBIDDEN,
             Kind::Unsupported => StatusCode::NOT_IMPLEMENTED,
             Kind::Internal => {
                 tracing::warn!("{}", self.0);

@@ -14,8 +14,8 @@ use super::times::NEVER;
 use crate::engine::Engine;
 use crate::engine::config::{Config, MountPoint};
 use crate::engine::containers::Container;
+use crate::engine::endpoints::{Endpoint, names_of};
 use crate::engine::files::hostname;
-use crate::engine::networks::Endpoint;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -173,22 +173,26 @@ pub fn mac_text(mac: [u8; 6]) -> String {
 }
 
 /// The networks of a container as Docker shows them. One that has never run shows its network, too.
-pub fn endpoints(engine: &Engine, config: &Config) -> BTreeMap<String, EndpointSettings> {
+pub fn endpoints(engine: &Engine, record: &Record<Config>) -> BTreeMap<String, EndpointSettings> {
+    let config = &record.config;
     let mut all = config.networks.clone();
     if all.is_empty()
         && let Ok(network) = engine.networks.find(&config.network_mode())
     {
         all.insert(network.name, Endpoint::default());
     }
+    let named = |endpoint: &Endpoint| {
+        engine.networks.find(&endpoint.network).is_ok_and(|network| network.has_names())
+    };
     let settings = |endpoint: &Endpoint| EndpointSettings {
-        ipam_config: None,
+        ipam_config: endpoint.wanted.map(|address| json!({ "IPv4Address": address.to_string() })),
         links: None,
-        aliases: None,
+        aliases: (!endpoint.aliases.is_empty()).then(|| endpoint.aliases.clone()),
         driver_opts: None,
         gw_priority: 0,
         network_id: endpoint.network.clone(),
         address: Address::of(endpoint),
-        dns_names: None,
+        dns_names: named(endpoint).then(|| names_of(record, endpoint)),
     };
     all.iter().map(|(name, endpoint)| (name.clone(), settings(endpoint))).collect()
 }
@@ -295,7 +299,7 @@ fn network_settings(engine: &Engine, record: &Record<Config>) -> NetworkSettings
         secondary_ip_addresses: None,
         secondary_ipv6_addresses: None,
         first: record.config.networks.get("bridge").map(Address::of).unwrap_or_default(),
-        networks: endpoints(engine, &record.config),
+        networks: endpoints(engine, record),
     }
 }
 

@@ -164,7 +164,7 @@ fn summary(engine: &Engine, container: &Arc<Container>, record: &Record<Config>,
         state: record.state.status.word(),
         status: status(&record.state),
         host_config: json!({ "NetworkMode": config.network_mode() }),
-        network_settings: NetworkSettings { networks: endpoints(engine, config) },
+        network_settings: NetworkSettings { networks: endpoints(engine, record) },
         mounts: config.mounts.iter().map(mount_point).collect(),
     }
 }

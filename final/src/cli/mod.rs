@@ -97,7 +97,7 @@ enum Command {
     /// Images: pull, ls, rm, …
     #[command(subcommand, name = "image")]
     ImageGroup(ImageGroup),
-    /// Networks: ls, inspect
+    /// Networks: create, connect, disconnect, ls, inspect, rm, prune
     #[command(subcommand)]
     Network(network::Command),
     /// Volumes: create, ls, inspect, rm

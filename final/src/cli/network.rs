@@ -1,23 +1,121 @@
-//! `canoa network ls` and `canoa network inspect`.
+//! `canoa network …`: create, connect, disconnect, ls, inspect, rm, prune.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, BufRead, Write};
 
+use bollard_stubs::models::{
+    Ipam, IpamConfig, NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest,
+};
 use clap::{Args as ClapArgs, Subcommand};
 use serde::Deserialize;
 
-use super::failure::Outcome;
+use super::failure::{Failure, Outcome};
 use super::format::{self, Row};
 use super::inspect::{Kind, Named, inspect};
+use super::options::networks::endpoint;
 use super::{output, parse, units};
 use crate::client::{Client, Path};
 
 /// The commands about networks.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Create(CreateArgs),
+    Connect(ConnectArgs),
+    Disconnect(DisconnectArgs),
     #[command(visible_alias = "list")]
     Ls(ListArgs),
     /// Show everything about networks
     Inspect(Named),
+    #[command(visible_alias = "remove")]
+    Rm(RemoveArgs),
+    Prune(PruneArgs),
+}
+
+/// Create a network
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example: canoa network create --subnet 10.5.0.0/24 sea")]
+pub struct CreateArgs {
+    /// Driver
+    #[arg(short, long, default_value = "bridge")]
+    driver: String,
+    /// Its addresses: 10.5.0.0/24
+    #[arg(long, value_name = "SUBNET")]
+    subnet: Option<String>,
+    /// The host's own address on it
+    #[arg(long, value_name = "ADDRESS")]
+    gateway: Option<String>,
+    /// The part of the subnet from which containers get theirs
+    #[arg(long, value_name = "SUBNET")]
+    ip_range: Option<String>,
+    /// Nothing leads out of it
+    #[arg(long)]
+    internal: bool,
+    /// Set a label
+    #[arg(long, value_name = "KEY=VALUE")]
+    label: Vec<String>,
+    /// Option of the driver: com.docker.network.bridge.name=sea0
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    opt: Vec<String>,
+    /// Its name
+    #[arg(value_name = "NETWORK", value_parser = parse::name)]
+    name: String,
+}
+
+/// Put a container on a network, also while it runs
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example: canoa network connect --alias db sea postgres")]
+pub struct ConnectArgs {
+    /// Another name for the container on this network
+    #[arg(long, value_name = "NAME")]
+    alias: Vec<String>,
+    /// Its address
+    #[arg(long, value_name = "ADDRESS")]
+    ip: Option<String>,
+    /// Network
+    #[arg(value_name = "NETWORK", value_parser = parse::name)]
+    network: String,
+    /// Container
+    #[arg(value_name = "CONTAINER", value_parser = parse::name)]
+    container: String,
+}
+
+/// Take a container off a network, also while it runs
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example: canoa network disconnect sea postgres")]
+pub struct DisconnectArgs {
+    /// Whatever the container says
+    #[arg(short, long)]
+    force: bool,
+    /// Network
+    #[arg(value_name = "NETWORK", value_parser = parse::name)]
+    network: String,
+    /// Container
+    #[arg(value_name = "CONTAINER", value_parser = parse::name)]
+    container: String,
+}
+
+/// Remove networks
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example: canoa network rm sea")]
+pub struct RemoveArgs {
+    /// No error for those that do not exist
+    #[arg(short, long)]
+    force: bool,
+    /// Networks
+    #[arg(required = true, value_name = "NETWORK", value_parser = parse::name)]
+    networks: Vec<String>,
+}
+
+/// Remove all networks that no running container is on
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example: canoa network prune -f")]
+pub struct PruneArgs {
+    /// Do not ask
+    #[arg(short, long)]
+    force: bool,
+    /// Only those that match: label=key
+    #[arg(long, value_name = "KEY=VALUE")]
+    filter: Vec<String>,
 }
 
 /// List networks
@@ -58,9 +156,105 @@ struct Network {
 /// The engine's.
 pub async fn run(client: &Client, command: Command) -> Outcome {
     match command {
+        Command::Create(args) => create(client, args).await,
+        Command::Connect(args) => {
+            let settings = endpoint(args.alias, args.ip);
+            let body = NetworkConnectRequest { container: args.container, endpoint_config: Some(settings) };
+            client.act_with(Path::new("/networks").name(&args.network).end("/connect"), &body).await?;
+            Ok(0)
+        }
+        Command::Disconnect(args) => {
+            let body = NetworkDisconnectRequest { container: args.container, force: Some(args.force) };
+            client.act_with(Path::new("/networks").name(&args.network).end("/disconnect"), &body).await?;
+            Ok(0)
+        }
+        Command::Rm(args) => {
+            output::each(&args.networks, async |name| {
+                match client.delete(Path::new("/networks").name(name)).await {
+                    Err(error) if args.force && error.is_not_found() => Ok(()),
+                    done => Ok(done.map(drop)?),
+                }
+            })
+            .await
+        }
+        Command::Prune(args) => prune(client, args).await,
         Command::Ls(args) => list(client, args).await,
         Command::Inspect(args) => inspect(client, &[Kind::Network], args).await,
     }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Created {
+    id: String,
+    warning: String,
+}
+
+async fn create(client: &Client, args: CreateArgs) -> Outcome {
+    let asked = args.subnet.is_some() || args.gateway.is_some() || args.ip_range.is_some();
+    let config = IpamConfig {
+        subnet: args.subnet,
+        gateway: args.gateway,
+        ip_range: args.ip_range,
+        ..IpamConfig::default()
+    };
+    let body = NetworkCreateRequest {
+        name: args.name,
+        driver: Some(args.driver),
+        internal: Some(args.internal),
+        ipam: Some(Ipam {
+            driver: Some("default".to_owned()),
+            config: Some(if asked { vec![config] } else { vec![] }),
+            options: None,
+        }),
+        options: Some(options(&args.opt)?),
+        labels: Some(parse::labels(&args.label).map_err(|failure| failure.code(1))?),
+        ..NetworkCreateRequest::default()
+    };
+    let created: Created = client.post(Path::new("/networks/create"), &body).await?;
+    if !created.warning.is_empty() {
+        output::note(&format!("WARNING: {}", created.warning));
+    }
+    output::line(&created.id)?;
+    Ok(0)
+}
+
+fn options(given: &[String]) -> Result<HashMap<String, String>, Failure> {
+    let pair = |option: &String| {
+        let pair = option.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()));
+        pair.ok_or_else(|| Failure::new(format!("--opt {option:?}: write key=value")))
+    };
+    given.iter().map(pair).collect()
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Pruned {
+    networks_deleted: Option<Vec<String>>,
+}
+
+async fn prune(client: &Client, args: PruneArgs) -> Outcome {
+    if !args.force && !agreed()? {
+        return Ok(0);
+    }
+    let path = Path::new("/networks/prune").maybe("filters", parse::filters(&args.filter)?);
+    let pruned: Pruned = client.post(path, &serde_json::json!({})).await?;
+    let deleted = pruned.networks_deleted.unwrap_or_default();
+    if !deleted.is_empty() {
+        output::line(&format!("Deleted Networks:\n{}\n", deleted.join("\n")))?;
+    }
+    Ok(0)
+}
+
+fn agreed() -> Result<bool, Failure> {
+    output::text(
+        "WARNING! This will remove all custom networks not used by at least one container.\n\
+         Are you sure you want to continue? [y/N] ",
+    )?;
+    io::stdout().flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
 }
 
 async fn list(client: &Client, args: ListArgs) -> Outcome {

@@ -1,12 +1,9 @@
 //! The flags that describe a container, shared by `run` and `create`, and the body they become.
 
+pub mod networks;
 mod privileges;
 
-use std::collections::HashMap;
-
-use bollard_stubs::models::{
-    ContainerCreateBody, EndpointSettings, HostConfig, HostConfigLogConfig, NetworkingConfig,
-};
+use bollard_stubs::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig, NetworkingConfig};
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::failure::Failure;
@@ -110,9 +107,8 @@ pub struct Options {
     /// Run a small init as PID 1 that reaps and forwards signals
     #[arg(long)]
     pub init: bool,
-    /// Network: bridge, host, none
-    #[arg(long, alias = "net", value_name = "NETWORK")]
-    pub network: Option<String>,
+    #[command(flatten)]
+    networks: networks::Networks,
     /// Set a label
     #[arg(short, long, value_name = "KEY=VALUE")]
     pub label: Vec<String>,
@@ -176,7 +172,7 @@ impl Options {
                 Volume::Anonymous(target) => anonymous.push(target.clone()),
             }
         }
-        let network = self.network.clone().unwrap_or_else(|| "default".to_owned());
+        let (network, endpoints) = self.networks.endpoints()?;
         let attach = |stream| Some(!detach && self.attached(stream));
         let command = self.image_and_command.get(1..).unwrap_or_default();
         let mut host = HostConfig {
@@ -200,11 +196,12 @@ impl Options {
                 typ: Some(self.log_driver.clone().unwrap_or_default()),
                 config: Some(self.log_opt.iter().cloned().collect()),
             }),
-            network_mode: Some(network.clone()),
+            network_mode: Some(network),
             // A resize after the start may come when the program has drawn already.
             console_size: console_size(self.tty),
             ..HostConfig::default()
         };
+        self.networks.apply(&mut host);
         self.privileges.apply(&mut host)?;
         Ok(ContainerCreateBody {
             hostname: Some(self.hostname.clone().unwrap_or_default()),
@@ -226,9 +223,7 @@ impl Options {
             stop_signal: self.stop_signal.clone(),
             stop_timeout: self.stop_timeout,
             host_config: Some(host),
-            networking_config: Some(NetworkingConfig {
-                endpoints_config: Some(HashMap::from([(network, EndpointSettings::default())])),
-            }),
+            networking_config: Some(NetworkingConfig { endpoints_config: Some(endpoints) }),
             ..ContainerCreateBody::default()
         })
     }

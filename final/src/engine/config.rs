@@ -7,8 +7,8 @@ use bollard_stubs::models::{ContainerCreateBody, HostConfig};
 use images::config::Run;
 use serde::{Deserialize, Serialize};
 
+use super::endpoints::Endpoint;
 use super::error::{Error, Result};
-use super::networks::Endpoint;
 
 /// What the engine keeps of a container in its record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub struct Config {
     pub layers: Vec<PathBuf>,
     /// What is mounted into it.
     pub mounts: Vec<MountPoint>,
-    /// Its network and, while it runs, its address there. The key is the network's name.
+    /// Its networks and, while it runs, its address on each. The key is the network's name.
     pub networks: BTreeMap<String, Endpoint>,
 }
 

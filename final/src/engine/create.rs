@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ::images::Platform;
-use bollard_stubs::models::ContainerCreateBody;
+use bollard_stubs::models::{ContainerCreateBody, EndpointSettings};
 
 use super::config::{self, Config};
 use super::containers::Container;
+use super::endpoints::Endpoint;
 use super::error::{Error, Result, blocking};
 use super::{Engine, images, limits, options, platform, volumes};
 
@@ -57,8 +58,7 @@ fn make(
         mounts: Vec::new(),
         networks: BTreeMap::new(),
     };
-    // Not "404": to clients that would mean that the image is missing, and they would pull it.
-    engine.networks.find(&config.network_mode()).map_err(Error::invalid)?;
+    config.networks = endpoints(engine, &config)?;
     config.mounts = volumes::mounts(engine, &config)?;
     let anonymous: Vec<_> = config.mounts.iter().filter(|mount| mount.anonymous).cloned().collect();
     let container = engine.containers.create(name, config).inspect_err(|_| {
@@ -67,4 +67,30 @@ fn make(
         }
     })?;
     Ok((container, warnings))
+}
+
+/// The container's places: on the network that it is on in the first place, and on what others the
+/// body names.
+fn endpoints(engine: &Engine, config: &Config) -> Result<BTreeMap<String, Endpoint>> {
+    let mode = config.network_mode();
+    // Not "404": to clients that would mean that the image is missing, and they would pull it.
+    let find = |name: &str| engine.networks.find(name).map_err(Error::invalid);
+    let first = find(&mode)?;
+    let mut all = BTreeMap::new();
+    let named = config.body.networking_config.iter().flat_map(|config| &config.endpoints_config).flatten();
+    for (name, settings) in named {
+        let network = match name.as_str() {
+            "default" => first.clone(),
+            name => find(name)?,
+        };
+        all.insert(network.name.clone(), Endpoint::wanted(&network, settings)?);
+    }
+    if !all.contains_key(&first.name) {
+        all.insert(first.name.clone(), Endpoint::wanted(&first, &EndpointSettings::default())?);
+    }
+    match all.len() > 1 && (first.driver != "bridge" || all.contains_key("host") || all.contains_key("none"))
+    {
+        true => Err(Error::invalid(format!("conflicting options: {mode} and another network"))),
+        false => Ok(all),
+    }
 }

@@ -29,6 +29,8 @@ pub enum Kind {
     Conflict,
     /// It is so already.
     NotModified,
+    /// Understood, and not allowed.
+    Forbidden,
     /// Understood, but this engine doesn't do it (yet).
     Unsupported,
     /// The engine, the machine or the registry failed.
@@ -49,6 +51,11 @@ impl Error {
     /// Not in the state it is in now.
     pub fn conflict(message: impl Display) -> Self {
         Error { kind: Kind::Conflict, message: message.to_string() }
+    }
+
+    /// Understood, and not allowed.
+    pub fn forbidden(message: impl Display) -> Self {
+        Error { kind: Kind::Forbidden, message: message.to_string() }
     }
 
     /// It is so already.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::broadcast;
 
 use super::containers::Container;
+use super::networks::Network;
 
 /// Something that has happened to an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +78,13 @@ impl Events {
         let mut attributes = attributes(container);
         attributes.insert("signal".to_owned(), signal.to_string());
         self.tell("container", "kill", &container.id, attributes);
+    }
+
+    /// A network was made, or removed.
+    pub fn of_network(&self, action: &str, network: &Network) {
+        let attributes = [("name", &network.name), ("type", &network.driver)];
+        let attributes = attributes.map(|(key, value)| (key.to_owned(), value.clone()));
+        self.tell("network", action, &network.id, BTreeMap::from(attributes));
     }
 
     /// A container came onto a network, or left it.

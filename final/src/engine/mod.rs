@@ -10,6 +10,7 @@ pub mod containers;
 pub mod copy_up;
 pub mod create;
 pub mod devices;
+pub mod endpoints;
 pub mod error;
 pub mod events;
 pub mod exec;

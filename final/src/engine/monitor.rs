@@ -201,6 +201,21 @@ pub fn root(socket: &Path) -> Result<OwnedFd> {
     })
 }
 
+/// Has a monitor do something, and waits until it is done. It blocks.
+pub fn tell(socket: &Path, request: &Request) -> Result<()> {
+    let failed = |error: io::Error| Error::internal("speaking to the container's monitor", error);
+    let mut stream = StdStream::connect(socket).map_err(failed)?;
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(10))).map_err(failed)?;
+    io::Write::write_all(&mut stream, &json_line(request)?).map_err(failed)?;
+    let mut answer = String::new();
+    io::BufRead::read_line(&mut io::BufReader::new(stream), &mut answer).map_err(failed)?;
+    match serde_json::from_str(&answer) {
+        Ok(Event::Done {}) => Ok(()),
+        Ok(Event::Refused { message }) => Err(Error::internal("the container's monitor", message)),
+        _ => Err(failed(io::Error::other(format!("it said {answer:?}")))),
+    }
+}
+
 async fn connect(socket: &Path) -> Result<UnixStream> {
     let failed = |error| Error::internal(format!("connecting to {}", socket.display()), error);
     UnixStream::connect(socket).await.map_err(failed)

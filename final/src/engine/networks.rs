@@ -1,30 +1,33 @@
-//! Networks: which there are, and who has which address.
+//! Networks: which there are, and what of them is in the kernel.
 //!
-//! The engine decides (bridge, subnet, address, MAC), with lesson 5's tools; the monitor lays the
-//! cable. A bridge is made when the first container needs it, not when the engine starts: a machine
-//! that runs none is left as it is.
+//! The engine decides (bridge, subnet), with lesson 5's tools. A bridge is made when the first
+//! container needs it, or when somebody makes a network, not when the engine starts: a machine that
+//! runs none is left as it is. Who is on which network is in `endpoints.rs`.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ipnet::Ipv4Net;
 use lifecycle::record::{new_id, now, replace};
-use network::{Addresses, Bridge, bridge, forwarding, nat, subnet};
+use network::{Addresses, Bridge, Zone, forwarding, isolation, nat, subnet};
 use serde::{Deserialize, Serialize};
 
-use super::containers::Container;
-use super::error::{Error, Result, blocking};
-use super::{Engine, Settings};
+use super::error::{Error, Result};
+use super::{Engine, Settings, names};
 
 /// The nftables table that is ours.
-const TABLE: &str = "canoa";
+pub const TABLE: &str = "canoa";
+
+/// Options of a network that are understood (`-o`).
+const BRIDGE_NAME: &str = "com.docker.network.bridge.name";
+const MASQUERADE: &str = "com.docker.network.bridge.enable_ip_masquerade";
+const TALK: &str = "com.docker.network.bridge.enable_icc";
 
 /// One network: `networks/ID/network.json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Network {
     /// The format of the file.
     pub version: u32,
@@ -36,23 +39,56 @@ pub struct Network {
     pub driver: String,
     /// When it was made.
     pub created_at: String,
-    /// Its bridge, chosen at its first use.
+    /// Its bridge; that of the network `bridge` is chosen at its first use.
     pub bridge: Option<Bridge>,
+    /// Whether somebody has chosen the subnet: then containers may have addresses of their choice.
+    #[serde(default)]
+    pub chosen: bool,
+    /// Where containers' addresses are taken from, if not from the whole subnet.
+    #[serde(default)]
+    pub range: Option<Ipv4Net>,
+    /// Whether nothing leads out of it.
+    #[serde(default)]
+    pub internal: bool,
+    /// As they were given.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+    /// As they were given.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
 }
 
-/// A container's place on a network.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Endpoint {
-    /// The network's id.
-    pub network: String,
-    /// This place's own id, new for each run; empty while it doesn't run.
-    pub id: String,
-    /// Its address with the subnet's prefix.
-    pub address: Option<Ipv4Net>,
-    /// The way out.
-    pub gateway: Option<Ipv4Addr>,
-    /// Its hardware address.
-    pub mac: Option<[u8; 6]>,
+/// What somebody wants who makes a network. What is left out is chosen.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Its name.
+    pub name: String,
+    /// `bridge` or nothing.
+    pub driver: String,
+    /// `--subnet`
+    pub subnet: Option<String>,
+    /// `--gateway`
+    pub gateway: Option<String>,
+    /// `--ip-range`
+    pub range: Option<String>,
+    /// `--internal`
+    pub internal: bool,
+    /// `-o`
+    pub options: BTreeMap<String, String>,
+    /// `--label`
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Network {
+    /// Whether it is one of the three that are always there.
+    pub fn is_predefined(&self) -> bool {
+        ["bridge", "host", "none"].contains(&self.name.as_str())
+    }
+
+    /// Whether containers on it are known by name: on people's own networks, as Docker has it.
+    pub fn has_names(&self) -> bool {
+        self.driver == "bridge" && !self.is_predefined()
+    }
 }
 
 /// All networks.
@@ -60,8 +96,11 @@ pub struct Endpoint {
 pub struct Networks {
     root: PathBuf,
     all: Mutex<BTreeMap<String, Network>>,
-    /// Bridges whose NAT and forwarding this engine has seen to since its start.
+    /// Bridges whose rules and forwarding this engine has seen to since its start.
     ready: Mutex<Vec<String>>,
+    /// Held by whoever makes or removes a network, takes an address or writes down names: so that no
+    /// network is removed under somebody who is just coming.
+    changing: Mutex<()>,
 }
 
 impl Networks {
@@ -78,12 +117,11 @@ impl Networks {
                 .map_err(|error| Error::internal(format!("reading {}", path.display()), error))?;
             all.insert(network.name.clone(), network);
         }
-        let networks = Networks { root, all: Mutex::new(all), ready: Mutex::default() };
+        let (all, ready, changing) = (Mutex::new(all), Mutex::default(), Mutex::default());
+        let networks = Networks { root, all, ready, changing };
         for (name, driver) in [("bridge", "bridge"), ("host", "host"), ("none", "null")] {
             if networks.find(name).is_err() {
-                let id = new_id().map_err(|error| Error::internal("drawing an id", error))?;
-                let (name, driver) = (name.to_owned(), driver.to_owned());
-                networks.save(Network { version: 1, id, name, driver, created_at: now(), bridge: None })?;
+                networks.save(Network { name: name.into(), driver: driver.into(), ..Network::fresh()? })?;
             }
         }
         Ok(networks)
@@ -108,53 +146,81 @@ impl Networks {
         }
     }
 
-    /// Gives a container that is about to start its place on its network.
-    pub async fn connect(&self, engine: &Arc<Engine>, container: &Arc<Container>) -> Result<()> {
-        let mode = container.with(|record| record.config.network_mode());
-        let network = self.find(&mode)?;
-        let (engine, container) = (engine.clone(), container.clone());
-        blocking(move || {
-            let mut endpoint = Endpoint { network: network.id.clone(), ..Endpoint::default() };
-            if network.driver == "bridge" {
-                endpoint = engine.networks.lease(&engine.settings, &network, &container.id)?;
+    /// Makes a network, with its bridge.
+    ///
+    /// # Errors
+    /// The name is taken, an option isn't known, the addresses make no sense or are in use. Nothing is
+    /// left then.
+    pub fn create(&self, engine: &Engine, wanted: &Wanted) -> Result<Network> {
+        names::check("network", &wanted.name)?;
+        match wanted.driver.as_str() {
+            "" | "bridge" | "default" => {}
+            "host" | "null" | "none" => {
+                let driver = &wanted.driver;
+                return Err(Error::forbidden(format!(
+                    "only one instance of \"{driver}\" network is allowed"
+                )));
             }
-            engine.events.network("connect", &network.id, &network.name, &container.id);
-            engine.containers.change(&container, |record| {
-                record.config.networks = BTreeMap::from([(network.name.clone(), endpoint)]);
-            })
-        })
-        .await
+            other => {
+                return Err(Error::not_found(format!(
+                    "could not find plugin {other} in v1 plugin registry: plugin not found"
+                )));
+            }
+        }
+        let _changing = self.changing();
+        if self.all().iter().any(|network| network.name == wanted.name) {
+            return Err(Error::conflict(format!("network with name {} already exists", wanted.name)));
+        }
+        let mut network = Network { driver: "bridge".into(), ..Network::fresh()? };
+        network.bridge = Some(self.choose(&engine.settings, wanted, &network.id)?);
+        network.chosen = wanted.subnet.is_some();
+        network.range = wanted.range.as_deref().map(|text| parse_range(text, &network)).transpose()?;
+        network.name.clone_from(&wanted.name);
+        network.internal = wanted.internal;
+        network.options.clone_from(&wanted.options);
+        network.labels.clone_from(&wanted.labels);
+        self.save(network.clone())?;
+        if let Err(error) = self.bridge(&engine.settings, &network) {
+            let _ = self.forget(&engine.settings, &network);
+            return Err(error);
+        }
+        engine.events.of_network("create", &network);
+        Ok(network)
     }
 
-    /// Takes it back. What can't be taken back now is at the engine's next start.
-    pub async fn disconnect(&self, engine: &Arc<Engine>, container: &Arc<Container>) {
-        let (engine, container) = (engine.clone(), container.clone());
-        let done = blocking(move || {
-            let mut left = Vec::new();
-            container.with(|record| {
-                let connected = record.config.networks.iter().filter(|(_, endpoint)| !endpoint.id.is_empty());
-                left.extend(connected.map(|(name, endpoint)| (name.clone(), endpoint.network.clone())));
-            });
-            for (name, id) in &left {
-                if let Ok(network) = engine.networks.find(id)
-                    && let Some(addresses) = engine.networks.addresses(&network)?
-                {
-                    addresses.release(&container.id)?;
-                }
-                engine.events.network("disconnect", id, name, &container.id);
-            }
-            if left.is_empty() {
-                return Ok(());
-            }
-            engine.containers.change(&container, |record| {
-                for endpoint in record.config.networks.values_mut() {
-                    *endpoint = Endpoint { network: endpoint.network.clone(), ..Endpoint::default() };
-                }
-            })
-        });
-        if let Err(error) = done.await {
-            tracing::warn!("giving an address back: {error}");
+    /// Removes a network that nobody is on.
+    ///
+    /// # Errors
+    /// It is always there, or containers that run are on it.
+    pub fn remove(&self, engine: &Engine, network: &Network) -> Result<()> {
+        if network.is_predefined() {
+            let why = format!("{} is a pre-defined network and cannot be removed", network.name);
+            return Err(Error::forbidden(why));
         }
+        let _changing = self.changing();
+        let users = self.users(network)?;
+        if !users.is_empty() {
+            let named = |id: &String| match engine.containers.find(id) {
+                Ok(container) => format!("name:\"{}\" id:\"{}\"", container.name(), &id[..12]),
+                Err(_) => format!("id:\"{id}\""),
+            };
+            let users = users.iter().map(named).collect::<Vec<_>>().join(", ");
+            return Err(Error::forbidden(format!(
+                "error while removing network: network {} id {} has active endpoints ({users})",
+                network.name, network.id
+            )));
+        }
+        self.forget(&engine.settings, network)?;
+        engine.events.of_network("destroy", network);
+        Ok(())
+    }
+
+    /// The containers that are on a network just now: who has an address is.
+    pub fn users(&self, network: &Network) -> Result<Vec<String>> {
+        Ok(match self.addresses(network)? {
+            Some(addresses) => addresses.owners()?.into_values().collect(),
+            None => vec![],
+        })
     }
 
     /// Frees the addresses of containers that are no more.
@@ -171,49 +237,48 @@ impl Networks {
     pub fn take_down(&self, settings: &Settings) -> Result<()> {
         let noted = self.root.join("forwarding.json");
         let before = fs::read(&noted).ok().and_then(|text| serde_json::from_slice(&text).ok());
-        let bridges: Vec<Bridge> = self.all().into_iter().filter_map(|network| network.bridge).collect();
-        in_netns(settings, || {
-            for bridge in &bridges {
-                // The bridge first: it looks whether it is really ours, and not another engine's.
-                bridge.remove()?;
-                nat::remove(TABLE, bridge)?;
-            }
-            before.as_ref().map_or(Ok(()), forwarding::restore)
-        })?;
+        for network in self.all() {
+            self.unmake(settings, &network)?;
+        }
+        in_netns(settings, || before.as_ref().map_or(Ok(()), forwarding::restore))?;
         let _ = fs::remove_file(noted);
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner).clear();
         Ok(())
     }
 
-    fn lease(&self, settings: &Settings, network: &Network, owner: &str) -> Result<Endpoint> {
-        let bridge = self.bridge(settings, network)?;
-        let addresses = self.open_addresses(network, &bridge)?;
-        let address = addresses.take(owner)?;
-        let subnet = Ipv4Net::new(address, bridge.gateway.prefix_len())
-            .map_err(|error| Error::internal("taking an address", error))?;
-        Ok(Endpoint {
-            network: network.id.clone(),
-            id: new_id().map_err(|error| Error::internal("drawing an id", error))?,
-            address: Some(subnet),
-            gateway: Some(bridge.gateway.addr()),
-            mac: Some(bridge::mac_of(address)),
-        })
+    /// The network for a container's name server: its file of names, which doesn't exist where
+    /// containers aren't known by name.
+    pub fn zone(&self, network: &Network) -> Zone {
+        let (name, file) = (network.name.clone(), self.root.join(&network.id).join("names"));
+        Zone { name, file, leads_out: !network.internal }
     }
 
-    /// The network's bridge, there and in order.
-    fn bridge(&self, settings: &Settings, network: &Network) -> Result<Bridge> {
+    /// Held while networks, leases and names change.
+    pub(super) fn changing(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The addresses of a network, if it has chosen its subnet.
+    pub(super) fn addresses(&self, network: &Network) -> Result<Option<Addresses>> {
+        let Some(bridge) = &network.bridge else { return Ok(None) };
+        let folder = self.root.join(&network.id).join("leases");
+        let addresses = Addresses::open(&folder, bridge.gateway.trunc(), bridge.gateway.addr())?;
+        Ok(Some(match network.range {
+            Some(range) => addresses.within(range),
+            None => addresses,
+        }))
+    }
+
+    /// The network with its bridge there and in order.
+    pub(super) fn bridge(&self, settings: &Settings, network: &Network) -> Result<(Network, Bridge)> {
         // One at a time: two first containers must not choose two subnets.
         let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = self.find(&network.id)?;
-        let bridge = match known.bridge {
+        let mut network = self.find(&network.id)?;
+        let bridge = match network.bridge.clone() {
             Some(bridge) => bridge,
             None => {
-                let subnet = in_netns(settings, || subnet::choose_subnet(&subnet::candidates()))?;
-                let gateway = subnet.hosts().next().unwrap_or(subnet.addr());
-                let gateway = Ipv4Net::new(gateway, subnet.prefix_len())
-                    .map_err(|error| Error::internal("choosing a subnet", error))?;
-                let bridge = Bridge { name: "canoa0".to_owned(), gateway };
-                self.save(Network { bridge: Some(bridge.clone()), ..known })?;
+                let bridge = with_first_address("canoa0".to_owned(), self.free_subnet(settings)?)?;
+                network.bridge = Some(bridge.clone());
+                self.save(network.clone())?;
                 bridge
             }
         };
@@ -223,7 +288,13 @@ impl Networks {
             if !first {
                 return Ok(None);
             }
-            nat::ensure(TABLE, &bridge)?;
+            isolation::ensure(TABLE, &bridge, network.internal)?;
+            if network.internal {
+                return Ok(None);
+            }
+            if network.options.get(MASQUERADE).is_none_or(|value| value == "true") {
+                nat::ensure(TABLE, &bridge)?;
+            }
             if let Some(chain) = nat::forward_is_blocked()? {
                 tracing::warn!("containers may not get out: {chain}: allow what comes from {}", bridge.name);
             }
@@ -239,16 +310,83 @@ impl Networks {
         if first {
             ready.push(network.id.clone());
         }
-        Ok(bridge)
+        Ok((network, bridge))
     }
 
-    fn addresses(&self, network: &Network) -> Result<Option<Addresses>> {
-        network.bridge.as_ref().map(|bridge| self.open_addresses(network, bridge)).transpose()
+    /// Chooses what of bridge and subnet wasn't given, and checks what was.
+    fn choose(&self, settings: &Settings, wanted: &Wanted, id: &str) -> Result<Bridge> {
+        let mut name = format!("br-{}", &id[..12]);
+        for (key, value) in &wanted.options {
+            match (key.as_str(), value.as_str()) {
+                (BRIDGE_NAME, value) => value.clone_into(&mut name),
+                (MASQUERADE, "true" | "false") | (TALK, "true") => {}
+                _ => return Err(Error::unsupported(format!("the network option {key}={value} (-o)"))),
+            }
+        }
+        if self.all().iter().any(|one| one.bridge.as_ref().is_some_and(|bridge| bridge.name == name)) {
+            return Err(Error::forbidden(format!("another network has the bridge {name} already")));
+        }
+        let Some(text) = &wanted.subnet else {
+            if wanted.gateway.is_some() || wanted.range.is_some() {
+                return Err(Error::invalid("a gateway or a range without a subnet (--subnet)"));
+            }
+            return with_first_address(name, self.free_subnet(settings)?);
+        };
+        let subnet = parse_subnet(text)?;
+        if self.subnets().iter().any(|other| meet(other, &subnet)) {
+            return Err(Error::forbidden(
+                "invalid pool request: Pool overlaps with other one on this address space",
+            ));
+        }
+        if in_netns(settings, || subnet::route_in_use(subnet))? {
+            return Err(Error::forbidden(format!(
+                "{subnet} overlaps with a route of this machine, which would be hidden (ip route): \
+                 name another subnet, or none"
+            )));
+        }
+        let Some(text) = &wanted.gateway else { return with_first_address(name, subnet) };
+        let gateway = text.parse().map_err(|_| Error::invalid(format!("invalid gateway {text:?}")))?;
+        if !subnet.contains(&gateway) || [subnet.network(), subnet.broadcast()].contains(&gateway) {
+            return Err(Error::invalid(format!("no matching subnet for gateway {gateway}")));
+        }
+        Ok(Bridge { name, gateway: with_length(gateway, subnet)? })
     }
 
-    fn open_addresses(&self, network: &Network, bridge: &Bridge) -> Result<Addresses> {
-        let folder = self.root.join(&network.id).join("leases");
-        Ok(Addresses::open(&folder, bridge.gateway.trunc(), bridge.gateway.addr())?)
+    /// One that is neither the host's nor another network's.
+    fn free_subnet(&self, settings: &Settings) -> Result<Ipv4Net> {
+        let ours = self.subnets();
+        let mut candidates = subnet::candidates();
+        candidates.retain(|candidate| !ours.iter().any(|other| meet(other, candidate)));
+        in_netns(settings, || subnet::choose_subnet(&candidates))
+    }
+
+    fn subnets(&self) -> Vec<Ipv4Net> {
+        self.all().into_iter().filter_map(|network| Some(network.bridge?.gateway.trunc())).collect()
+    }
+
+    /// Takes what is in the kernel of a network away.
+    fn unmake(&self, settings: &Settings, network: &Network) -> Result<()> {
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bridge) = &network.bridge {
+            in_netns(settings, || {
+                // The bridge first: it looks whether it is really ours, and not another engine's.
+                bridge.remove()?;
+                nat::remove(TABLE, bridge)?;
+                isolation::remove(TABLE, bridge)
+            })?;
+        }
+        ready.retain(|id| *id != network.id);
+        Ok(())
+    }
+
+    fn forget(&self, settings: &Settings, network: &Network) -> Result<()> {
+        self.unmake(settings, network)?;
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&network.name);
+        let folder = self.root.join(&network.id);
+        // First what makes it a network: half a folder without it is swept by nobody's harm.
+        let _ = fs::remove_file(folder.join("network.json"));
+        fs::remove_dir_all(&folder)
+            .map_err(|error| Error::internal(format!("removing {}", folder.display()), error))
     }
 
     fn save(&self, network: Network) -> Result<()> {
@@ -263,7 +401,58 @@ impl Networks {
     }
 }
 
-fn in_netns<T: Send>(
+impl Network {
+    fn fresh() -> Result<Network> {
+        let id = new_id().map_err(|error| Error::internal("drawing an id", error))?;
+        Ok(Network { version: 1, id, created_at: now(), ..Network::default() })
+    }
+}
+
+fn parse_subnet(text: &str) -> Result<Ipv4Net> {
+    let invalid = |why: &str| Error::invalid(format!("invalid subnet {text}: {why}"));
+    let subnet: Ipv4Net = text.parse().map_err(|_| match text.contains(':') {
+        true => Error::unsupported("an IPv6 subnet"),
+        false => invalid("write address/length, such as 10.5.0.0/24"),
+    })?;
+    if subnet.trunc() != subnet {
+        return Err(invalid(&format!("it should be {}", subnet.trunc())));
+    }
+    let first = subnet.network();
+    if !(8..=30).contains(&subnet.prefix_len())
+        || first.is_loopback()
+        || first.is_multicast()
+        || first.is_unspecified()
+    {
+        return Err(invalid("there is no room in it for containers"));
+    }
+    Ok(subnet)
+}
+
+fn parse_range(text: &str, network: &Network) -> Result<Ipv4Net> {
+    let range: Ipv4Net = text
+        .parse()
+        .map_err(|_| Error::invalid(format!("invalid ip-range {text:?}: write 10.5.0.128/25")))?;
+    match network.bridge.as_ref().is_some_and(|bridge| bridge.gateway.trunc().contains(&range.trunc())) {
+        true => Ok(range.trunc()),
+        false => Err(Error::invalid(format!("no matching subnet for range {text}"))),
+    }
+}
+
+fn with_first_address(name: String, subnet: Ipv4Net) -> Result<Bridge> {
+    let first = subnet.hosts().next().unwrap_or(subnet.addr());
+    Ok(Bridge { name, gateway: with_length(first, subnet)? })
+}
+
+fn with_length(address: std::net::Ipv4Addr, subnet: Ipv4Net) -> Result<Ipv4Net> {
+    Ipv4Net::new(address, subnet.prefix_len()).map_err(|error| Error::internal("choosing a subnet", error))
+}
+
+fn meet(one: &Ipv4Net, other: &Ipv4Net) -> bool {
+    one.contains(&other.network()) || other.contains(&one.network())
+}
+
+/// Does something in the network namespace in which the bridges are.
+pub(super) fn in_netns<T: Send>(
     settings: &Settings,
     action: impl FnOnce() -> namespaces::Result<T> + Send,
 ) -> Result<T> {
@@ -271,4 +460,30 @@ fn in_netns<T: Send>(
         Some(netns) => network::namespace::in_namespace(netns.as_fd(), action)?,
         None => action()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subnet_that_is_none_is_named() {
+        assert_eq!(parse_subnet("10.5.0.0/24").unwrap().to_string(), "10.5.0.0/24");
+        let texts = ["", "10.5.0.0", "10.5.0.0/33", "10.5.0.1/24", "10.5.0.0/31", "127.0.0.0/8", "x/24"];
+        for text in texts.into_iter().chain(["224.0.0.0/8", "0.0.0.0/0", "10.5.0.0/-1", "10.5.0.0/24/8"]) {
+            let error = parse_subnet(text).unwrap_err().message;
+            assert!(error.contains(&format!("invalid subnet {text}")), "{error}");
+        }
+        assert!(parse_subnet("fd00::/64").unwrap_err().message.contains("IPv6"));
+    }
+
+    #[test]
+    fn a_range_lies_in_its_subnet() {
+        let bridge = with_first_address("br".into(), "10.5.0.0/24".parse().unwrap()).unwrap();
+        let network = Network { bridge: Some(bridge), ..Network::default() };
+        assert_eq!(parse_range("10.5.0.129/25", &network).unwrap().to_string(), "10.5.0.128/25");
+        for text in ["10.5.0.0/16", "10.6.0.0/25", "10.5.0.0", "y"] {
+            parse_range(text, &network).unwrap_err();
+        }
+    }
 }

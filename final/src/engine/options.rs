@@ -3,7 +3,7 @@
 //! An option that was asked for and left out in silence is the worst answer: a program would run
 //! with less protection, or without its ports, and nobody would know.
 
-use bollard_stubs::models::{ContainerCreateBody, HostConfig, RestartPolicyNameEnum};
+use bollard_stubs::models::{ContainerCreateBody, EndpointSettings, HostConfig, RestartPolicyNameEnum};
 use lifecycle::log::Bounds;
 
 use super::error::{Error, Result};
@@ -153,44 +153,31 @@ fn check_tmpfs(host: &HostConfig) -> Result<()> {
     Ok(())
 }
 
-/// Only the network that the host configuration names, and no wishes there.
+/// What may be said of a container's place on a network.
 fn check_endpoints(body: &ContainerCreateBody, host: &HostConfig) -> Result<()> {
     let mode = host.network_mode.clone().unwrap_or_default();
     if mode.starts_with("container:") {
         return Err(Error::unsupported(format!("--network {mode}")));
     }
     let endpoints = body.networking_config.iter().flat_map(|config| &config.endpoints_config).flatten();
-    for (name, endpoint) in endpoints {
-        let ipam = endpoint.ipam_config.as_ref();
-        refuse(&[
-            (
-                "a second network",
-                *name != mode
-                    && !(name == "default" && matches!(mode.as_str(), "" | "bridge" | "default"))
-                    && !(name == "bridge" && matches!(mode.as_str(), "" | "default")),
-            ),
-            (
-                "--ip",
-                ipam.is_some_and(|ipam| ipam.ipv4_address.as_deref().is_some_and(|text| !text.is_empty())),
-            ),
-            (
-                "--ip6",
-                ipam.is_some_and(|ipam| ipam.ipv6_address.as_deref().is_some_and(|text| !text.is_empty())),
-            ),
-            (
-                "--link-local-ip",
-                ipam.is_some_and(|ipam| ipam.link_local_ips.as_ref().is_some_and(|list| !list.is_empty())),
-            ),
-            ("--mac-address", endpoint.mac_address.as_deref().is_some_and(|text| !text.is_empty())),
-            ("--network-alias", endpoint.aliases.as_ref().is_some_and(|list| !list.is_empty())),
-            ("--link", endpoint.links.as_ref().is_some_and(|list| !list.is_empty())),
-            (
-                "driver options of a network",
-                endpoint.driver_opts.as_ref().is_some_and(|list| !list.is_empty()),
-            ),
-        ])?;
+    endpoints.into_iter().try_for_each(|(_, endpoint)| check_endpoint(endpoint))
+}
+
+/// Refuses what this engine doesn't have.
+pub fn check_endpoint(endpoint: &EndpointSettings) -> Result<()> {
+    fn filled<T>(list: &Option<Vec<T>>) -> bool {
+        list.as_ref().is_some_and(|list| !list.is_empty())
     }
-    Ok(())
+    let given = |text: &Option<String>| text.as_deref().is_some_and(|text| !text.is_empty());
+    let ipam = endpoint.ipam_config.as_ref();
+    refuse(&[
+        ("--ip6", ipam.is_some_and(|ipam| given(&ipam.ipv6_address))),
+        ("--link-local-ip", ipam.is_some_and(|ipam| filled(&ipam.link_local_ips))),
+        ("--mac-address", given(&endpoint.mac_address)),
+        ("--link", filled(&endpoint.links)),
+        ("gw-priority", endpoint.gw_priority.is_some_and(|priority| priority != 0)),
+        ("driver options of a network", endpoint.driver_opts.as_ref().is_some_and(|list| !list.is_empty())),
+    ])
 }
 
 fn refuse(options: &[(&str, bool)]) -> Result<()> {

@@ -48,6 +48,7 @@ pub async fn reconcile(engine: &Arc<Engine>) -> Result<()> {
     let sweeping = engine.clone();
     blocking(move || {
         sweeping.networks.reconcile(|owner| living.contains(owner))?;
+        sweeping.networks.write_all_names(&sweeping)?;
         // Sockets of monitors that were killed: nobody listens there any more.
         for entry in fs::read_dir(&sweeping.settings.exec_root).into_iter().flatten().flatten() {
             let name = entry.file_name();

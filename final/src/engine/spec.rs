@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use bollard_stubs::models::{ExecConfig, HostConfig, MountType};
 use lifecycle::record::Record;
-use network::Interface;
 use oci_spec::OciSpecError;
 use oci_spec::runtime::{
     Box, BoxBuilder, LinuxBuilder, LinuxNamespace, LinuxNamespaceBuilder, LinuxNamespaceType, Mount,
@@ -17,11 +16,11 @@ use oci_spec::runtime::{
 use super::Engine;
 use super::config::Config;
 use super::error::{Error, Result};
-use super::files::hostname;
+use super::files::{self, hostname};
 use super::resources::resources;
 use super::security::Security;
 use super::{capabilities, devices, options, sysctls, ulimits};
-use crate::bundle::Extra;
+use crate::bundle::{Extra, Names};
 
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -42,7 +41,8 @@ pub fn build(engine: &Engine, folder: &Path, record: &Record<Config>) -> Result<
         work: made(folder.join("work"))?,
         user: config.body.user.clone().unwrap_or_default(),
         groups: host.group_add.clone().unwrap_or_default(),
-        interfaces: interfaces(engine, config)?,
+        interfaces: engine.networks.interfaces(&config.networks)?,
+        names: Names { zones: engine.networks.zones(&config.networks), servers: files::servers(config)? },
         log: log.then(|| folder.join("log.json")),
         log_bounds: options::log_bounds(&host)?,
         open_stdin: stdin,
@@ -75,21 +75,6 @@ fn made(path: PathBuf) -> Result<PathBuf> {
     fs::create_dir_all(&path)
         .map_err(|error| Error::internal(format!("creating {}", path.display()), error))?;
     Ok(path)
-}
-
-fn interfaces(engine: &Engine, config: &Config) -> Result<Vec<Interface>> {
-    let mut all = Vec::new();
-    for (name, endpoint) in &config.networks {
-        let network = engine.networks.find(name)?;
-        if let (Some(bridge), Some(address), Some(gateway), Some(mac)) =
-            (network.bridge, endpoint.address, endpoint.gateway, endpoint.mac)
-        {
-            let name = format!("eth{}", all.len());
-            let gateway = Some(gateway);
-            all.push(Interface { name, bridge: bridge.name, address, gateway, mac });
-        }
-    }
-    Ok(all)
 }
 
 /// What the specification has its own words for.

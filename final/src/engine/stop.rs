@@ -161,7 +161,11 @@ pub async fn rename(engine: &Arc<Engine>, container: &Arc<Container>, name: &str
         return Err(Error::invalid("Neither old nor new names may be empty"));
     }
     let (engine2, container2) = (engine.clone(), container.clone());
-    blocking(move || engine2.containers.rename(&container2, &name)).await?;
+    blocking(move || {
+        engine2.containers.rename(&container2, &name)?;
+        engine2.networks.renamed(&engine2, &container2)
+    })
+    .await?;
     engine.events.container("rename", container);
     Ok(())
 }

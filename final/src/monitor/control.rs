@@ -9,7 +9,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 
 use lifecycle::pty::{Size, send_descriptor};
 use lifecycle::{Client, Streams};
+use namespaces::Result;
 
+use super::wiring::Wiring;
 use crate::bundle::{Event, Request};
 
 /// A line longer than this is no request of ours.
@@ -63,11 +65,15 @@ impl Control {
     }
 
     /// Serves those that are ready.
-    pub(super) fn serve(&mut self, ready: &[bool], streams: &mut Streams) {
+    pub(super) fn serve(&mut self, ready: &[bool], streams: &mut Streams, mut wiring: Option<&mut Wiring>) {
         let (listener_ready, ready) = ready.split_at(usize::from(self.listener.is_some()));
         let mut connections = vec![];
         for (mut connection, ready) in std::mem::take(&mut self.connections).into_iter().zip(ready) {
-            match if *ready { self.read(&mut connection, streams) } else { After::Stays } {
+            match if *ready {
+                self.read(&mut connection, streams, wiring.as_deref_mut())
+            } else {
+                After::Stays
+            } {
                 After::Stays => connections.push(connection),
                 After::Closes => {}
                 After::Attaches(wants, typed) => attach(connection.socket, wants, &typed, streams),
@@ -89,7 +95,12 @@ impl Control {
         }
     }
 
-    fn read(&self, connection: &mut Connection, streams: &mut Streams) -> After {
+    fn read(
+        &self,
+        connection: &mut Connection,
+        streams: &mut Streams,
+        mut wiring: Option<&mut Wiring>,
+    ) -> After {
         let mut bytes = [0; 4096];
         match connection.socket.read(&mut bytes) {
             Ok(0) => return After::Closes,
@@ -121,6 +132,14 @@ impl Control {
                         return After::Closes;
                     }
                 }
+                Ok(Request::Plug { interface, zones }) => {
+                    let done = wiring.as_deref_mut().map(|wiring| wiring.plug(&interface, zones));
+                    answer(&connection.socket, done);
+                }
+                Ok(Request::Unplug { interface, next, zones }) => {
+                    let done = wiring.as_deref_mut().map(|wiring| wiring.unplug(&interface, next, zones));
+                    answer(&connection.socket, done);
+                }
                 Err(_) => return After::Closes,
             }
         }
@@ -133,6 +152,16 @@ fn attach(socket: UnixStream, wants: crate::bundle::Streams, typed: &[u8], strea
     if let Ok(client) = Client::on_socket(socket.into(), wants.stdin, [wants.stdout, wants.stderr], framed) {
         streams.attach(client, typed);
     }
+}
+
+/// What came of it; an exec has no network of its own.
+fn answer(socket: &UnixStream, done: Option<Result<()>>) {
+    let event = match done {
+        Some(Ok(())) => Event::Done {},
+        Some(Err(error)) => Event::Refused { message: error.to_string() },
+        None => Event::Refused { message: "it has no network of its own".to_owned() },
+    };
+    tell(socket, &event);
 }
 
 /// One event as one line. Who doesn't listen any more is not our concern.

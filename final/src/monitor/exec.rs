@@ -12,6 +12,7 @@ use crate::bundle::{Event, Exec, Exited};
 
 /// Reads its plan as the engine's first line, carries it out, and comes back when it has ended.
 pub(super) fn exec(engine: UnixStream, options: Options) -> Result<()> {
+    options.join()?;
     let mut line = String::new();
     let reader = step("copy descriptor", "", || engine.try_clone())?;
     // The engine says nothing more until it has heard of the start, so nothing is lost in the
@@ -34,7 +35,7 @@ pub(super) fn exec(engine: UnixStream, options: Options) -> Result<()> {
     }
     let started = Event::Started { pid: process.pid, start_time: process.start_time };
     let mut control = Control::new(None, engine, started, None);
-    let status = supervise::until_exit(&running.child, &mut streams, &mut control)?;
+    let status = supervise::until_exit(&running.child, &mut streams, &mut control, None)?;
     let finished_at = lifecycle::record::now();
     control.tell_all(&Event::Exited(Exited { code: status.code(), oom_killed: false, finished_at }));
     Ok(())

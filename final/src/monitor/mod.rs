@@ -8,6 +8,7 @@
 //! - `exec`: one more process in one;
 //! - `plan`: from the bundle's words to the lessons' types;
 //! - `control`: the connections to it;
+//! - `wiring`: its cables and its name server, while it runs;
 //! - `supervise`: the loop, until the process has ended.
 
 mod control;
@@ -15,6 +16,7 @@ mod exec;
 mod plan;
 mod run;
 mod supervise;
+mod wiring;
 
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
@@ -88,10 +90,17 @@ fn prepare(words: &[String]) -> Result<Options> {
             _ => {}
         }
     }
-    if let Some(netns) = &options.netns {
-        step("join network namespace", "", || setns(netns, CloneFlags::CLONE_NEWNET))?;
-    }
     Ok(options)
+}
+
+impl Options {
+    /// Goes to where the bridges are.
+    fn join(&self) -> Result<()> {
+        match &self.netns {
+            Some(netns) => step("join network namespace", "", || setns(netns, CloneFlags::CLONE_NEWNET)),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Takes over a descriptor that the engine has left open for us.

@@ -14,6 +14,7 @@ use oci_spec::runtime::Spec;
 use serde::de::DeserializeOwned;
 
 use super::control::Control;
+use super::wiring::Wiring;
 use super::{Options, plan, supervise};
 use crate::bundle::{Event, Exited, Extra};
 
@@ -28,6 +29,9 @@ pub(super) fn run(bundle: &Path, engine: UnixStream, options: Options) -> Result
     let overlay =
         Overlay { lower: extra.layers.clone(), upper: extra.upper.clone(), work: extra.work.clone() };
     let root = overlay.mount()?;
+    // From where the host's name servers are reached; then to where the bridges are.
+    let mut wiring = Wiring::begin(&extra, options.netns.is_some())?;
+    options.join()?;
     let container = plan::container(&spec, &extra, copy(&root)?, &bundle.join("rootfs"))?;
     let log = match &extra.log {
         Some(path) => Some(step("open log", path.display(), || LogWriter::open(path, extra.log_bounds))?),
@@ -41,32 +45,37 @@ pub(super) fn run(bundle: &Path, engine: UnixStream, options: Options) -> Result
         return Err(error);
     }
 
-    let outcome = container.start().and_then(|running| {
-        let process = Process::with_pid(running.child.pid().as_raw())?;
-        let mut streams = Streams::new(running.ends, log, extra.stdin_once);
-        for (socket, wants) in options.attached {
-            if let Ok(client) =
-                Client::on_socket(socket, wants.stdin, [wants.stdout, wants.stderr], !streams.is_terminal())
-            {
-                streams.attach(client, &[]);
+    let outcome =
+        container.start_when(|pid| wiring.connected(pid, extra.names.zones.clone())).and_then(|running| {
+            let process = Process::with_pid(running.child.pid().as_raw())?;
+            let mut streams = Streams::new(running.ends, log, extra.stdin_once);
+            for (socket, wants) in options.attached {
+                if let Ok(client) = Client::on_socket(
+                    socket,
+                    wants.stdin,
+                    [wants.stdout, wants.stderr],
+                    !streams.is_terminal(),
+                ) {
+                    streams.attach(client, &[]);
+                }
             }
-        }
-        let started = Event::Started { pid: process.pid, start_time: process.start_time };
-        let mut control = Control::new(Some(listener), engine, started, Some(root));
-        let status = supervise::until_exit(&running.child, &mut streams, &mut control)?;
+            let started = Event::Started { pid: process.pid, start_time: process.start_time };
+            let mut control = Control::new(Some(listener), engine, started, Some(root));
+            let status =
+                supervise::until_exit(&running.child, &mut streams, &mut control, Some(&mut wiring))?;
 
-        let oom_killed = running.cgroup.oom_kills().unwrap_or(0) > 0;
-        let exited = Exited { code: status.code(), oom_killed, finished_at: lifecycle::record::now() };
-        // A full disk must not keep the news from who is listening.
-        let kept = keep(&extra.exit, &exited);
-        control.tell_all(&Event::Exited(exited));
-        if let Err(error) = kept {
-            eprintln!("canoa monitor: {error}");
-        }
-        // Now that everybody knows, the rest.
-        drop(streams);
-        running.cgroup.remove()
-    });
+            let oom_killed = running.cgroup.oom_kills().unwrap_or(0) > 0;
+            let exited = Exited { code: status.code(), oom_killed, finished_at: lifecycle::record::now() };
+            // A full disk must not keep the news from who is listening.
+            let kept = keep(&extra.exit, &exited);
+            control.tell_all(&Event::Exited(exited));
+            if let Err(error) = kept {
+                eprintln!("canoa monitor: {error}");
+            }
+            // Now that everybody knows, the rest.
+            drop(streams);
+            running.cgroup.remove()
+        });
     let _ = fs::remove_file(&extra.socket);
     outcome
 }

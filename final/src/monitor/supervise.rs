@@ -6,18 +6,30 @@ use lifecycle::Streams;
 use namespaces::{Child, Result, Status};
 
 use super::control::Control;
+use super::wiring::Wiring;
 
 /// Serves everybody until the process ends; then hands out what it had still said.
-pub(super) fn until_exit(child: &Child, streams: &mut Streams, control: &mut Control) -> Result<Status> {
+pub(super) fn until_exit(
+    child: &Child,
+    streams: &mut Streams,
+    control: &mut Control,
+    mut wiring: Option<&mut Wiring>,
+) -> Result<Status> {
     loop {
         let mut watched: Vec<BorrowedFd<'_>> = vec![child.as_fd()];
+        let questions = wiring.as_deref().and_then(Wiring::questions);
+        watched.extend(questions);
+        let first = watched.len();
         watched.extend(control.descriptors());
         let ready = streams.turn(&watched, None)?;
         if let Some(error) = streams.log_trouble() {
             // The daemon's own standard error. Who reads the log sees there what is missing.
             eprintln!("canoa monitor: writing the log of a container: {error}");
         }
-        control.serve(&ready[1..], streams);
+        if let Some(wiring) = wiring.as_deref_mut().filter(|_| first > 1 && ready[1]) {
+            wiring.answer();
+        }
+        control.serve(&ready[first..], streams, wiring.as_deref_mut());
         if ready[0] {
             let status = child.wait()?;
             streams.finish()?;

@@ -19,7 +19,7 @@ use std::net::Ipv4Addr;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4AddrRange, Ipv4Net};
 use namespaces::{Error, Result, step};
 
 /// The addresses of one network.
@@ -28,13 +28,21 @@ pub struct Addresses {
     dir: PathBuf,
     subnet: Ipv4Net,
     gateway: Ipv4Addr,
+    range: Ipv4Net,
 }
 
 impl Addresses {
     /// Opens the leases in a folder, which is made if need be.
     pub fn open(dir: &Path, subnet: Ipv4Net, gateway: Ipv4Addr) -> Result<Addresses> {
         step("create folder", dir.display(), || fs::create_dir_all(dir))?;
-        Ok(Addresses { dir: dir.to_owned(), subnet: subnet.trunc(), gateway })
+        let subnet = subnet.trunc();
+        Ok(Addresses { dir: dir.to_owned(), subnet, gateway, range: subnet })
+    }
+
+    /// The same, but [`Addresses::take`] gives only addresses in this part of the subnet: the rest
+    /// is for those who ask for one ([`Addresses::take_this`]), and for other machines.
+    pub fn within(self, range: Ipv4Net) -> Addresses {
+        Addresses { range, ..self }
     }
 
     /// Gives `owner` the lowest free address; or the one that it has.
@@ -48,11 +56,10 @@ impl Addresses {
         if let Some((address, _)) = taken.iter().find(|(_, name)| *name == owner) {
             return Ok(*address);
         }
-        let free =
-            self.subnet.hosts().find(|address| self.is_usable(*address) && !taken.contains_key(address));
+        let free = self.all().find(|address| self.is_usable(*address) && !taken.contains_key(address));
         let Some(address) = free else {
             let way_out = "all of its addresses are taken: remove a container, or make a larger network";
-            return Err(Error::new("take address", self.subnet, way_out));
+            return Err(Error::new("take address", self.range, way_out));
         };
         self.write(owner, address)?;
         Ok(address)
@@ -119,6 +126,11 @@ impl Addresses {
             }
         }
         Ok(freed)
+    }
+
+    /// Every address that may be given.
+    fn all(&self) -> Ipv4AddrRange {
+        Ipv4AddrRange::new(self.range.network(), self.range.broadcast())
     }
 
     /// The subnet's first address names the subnet, its last reaches all: neither is a host's.

@@ -49,6 +49,7 @@ pub mod veth;
 
 pub use addresses::Addresses;
 pub use bridge::Bridge;
+pub use dns::Zone;
 pub use network::Network;
 pub use ports::Port;
 pub use publish::Publish;

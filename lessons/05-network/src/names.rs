@@ -105,6 +105,18 @@ pub fn parse_extra_host(text: &str, gateway: Option<IpAddr>) -> Result<(String, 
     Ok((name.to_owned(), address))
 }
 
+/// The name servers that a resolv.conf(5) names, those at a loopback address as well: for whoever
+/// asks from where they are. With none, [public ones](PUBLIC).
+pub fn servers(text: &str) -> Vec<IpAddr> {
+    let found = parse(text).servers;
+    if found.is_empty() { PUBLIC.to_vec() } else { found }
+}
+
+/// The options that a resolv.conf(5) sets.
+pub fn options(text: &str) -> Vec<String> {
+    parse(text).options
+}
+
 /// What resolv.conf(5) says; of `search` and `domain` the last one counts.
 fn parse(text: &str) -> Resolver {
     let mut found = Resolver::default();

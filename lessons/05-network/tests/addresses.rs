@@ -64,6 +64,17 @@ fn an_address_that_is_asked_for_is_given_unless_it_is_no_containers_or_taken() {
 }
 
 #[test]
+fn with_a_range_only_its_addresses_are_given_and_another_may_still_be_asked_for() {
+    let (_dir, addresses) = network("10.0.0.0/24", [10, 0, 0, 1]);
+    let addresses = addresses.within("10.0.0.128/30".parse().unwrap());
+    // Its ends are addresses like others: they aren't the subnet's.
+    let given: Vec<u8> = (0..4).map(|n| addresses.take(&format!("c{n}")).unwrap().octets()[3]).collect();
+    assert_eq!(given, [128, 129, 130, 131]);
+    assert!(addresses.take("more").unwrap_err().to_string().contains("10.0.0.128/30"));
+    addresses.take_this("more", [10, 0, 0, 7].into()).unwrap();
+}
+
+#[test]
 fn reconcile_frees_what_the_dead_had_and_nothing_else() {
     let (_dir, addresses) = network("10.0.0.0/24", [10, 0, 0, 1]);
     let (alive, dead) = (addresses.take("alive").unwrap(), addresses.take("dead").unwrap());

@@ -78,8 +78,17 @@ impl Container {
     ///
     /// # Errors
     /// The step that failed. Nothing of it is left then.
-    // ANCHOR: start
     pub fn start(&self) -> Result<Running> {
+        self.start_when(|_| Ok(()))
+    }
+
+    /// The same, and does something more when all of it is there and nothing runs yet: it is told the
+    /// process which waits.
+    ///
+    /// # Errors
+    /// As [`Container::start`]; and what `ready` says.
+    // ANCHOR: start
+    pub fn start_when(&self, ready: impl FnOnce(i32) -> Result<()>) -> Result<Running> {
         let (inner, outer) = self.program.stdio.make()?;
         let (parent, name) = &self.cgroup;
         let cgroup = Cgroup::create(parent, name, &self.limits)?; // lesson 3
@@ -102,6 +111,7 @@ impl Container {
             })
             .and_then(|paused| {
                 self.connect(paused.pid().as_raw())?; // lesson 5
+                ready(paused.pid().as_raw())?;
                 paused.release()
             });
         // Ours of the child's ends: as long as we held them too, a pipe would have no end.

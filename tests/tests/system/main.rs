@@ -9,7 +9,9 @@ mod docker_client;
 mod exit_codes;
 mod lifecycle;
 mod limits;
+mod names;
 mod network;
+mod networks;
 mod paused;
 mod platform;
 mod privileges;
@@ -31,6 +33,8 @@ fn main() -> std::process::ExitCode {
         privileges::CASES,
         volumes::CASES,
         network::CASES,
+        networks::CASES,
+        names::CASES,
         daemon::CASES,
         docker_client::CASES,
         at_once::CASES,

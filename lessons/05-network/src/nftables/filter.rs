@@ -42,7 +42,8 @@ impl Batch<'_> {
             .end_nested();
     }
 
-    /// Makes a set of interfaces' names, if there is none.
+    /// Makes a set of interfaces' names, if there is none. The user data is for nft(8): it says that
+    /// the keys are in this machine's order of bytes, without which it shows none of the names.
     pub(crate) fn add_interface_set(&mut self, set: &str) {
         self.messages
             .request()
@@ -54,7 +55,8 @@ impl Batch<'_> {
             .push_flags(0)
             .push_key_type(INTERFACE_NAME)
             .push_key_len(libc::IFNAMSIZ as u32)
-            .push_id(1);
+            .push_id(1)
+            .push_userdata(&[&[0, 4][..], &1u32.to_ne_bytes()].concat());
     }
 
     /// Adds a name to the set. That it is there already is fine.

@@ -1,0 +1,131 @@
+//! The networks of a container, and whom it asks for names: `--network`, `--ip`, `--dns`, `--add-host`.
+
+use std::collections::HashMap;
+
+use bollard_stubs::models::{EndpointIpamConfig, EndpointSettings, HostConfig};
+use clap::Args;
+
+use crate::cli::failure::Failure;
+
+/// Flags about networks.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Networks {
+    /// Network: bridge, host, none, one of your own; or name=sea,alias=db,ip=10.5.0.7
+    #[arg(long, alias = "net", value_name = "NETWORK")]
+    network: Vec<String>,
+    /// Another name for the container on its (first) network
+    #[arg(long, alias = "net-alias", value_name = "NAME")]
+    network_alias: Vec<String>,
+    /// Its address on its (first) network
+    #[arg(long, value_name = "ADDRESS")]
+    ip: Option<String>,
+    /// Name server to ask
+    #[arg(long, value_name = "ADDRESS")]
+    dns: Vec<String>,
+    /// Domain in which names are looked for; . for none
+    #[arg(long, value_name = "DOMAIN")]
+    dns_search: Vec<String>,
+    /// Option of the resolver: ndots:1
+    #[arg(long, alias = "dns-opt", value_name = "OPTION")]
+    dns_option: Vec<String>,
+    /// A line of /etc/hosts: name:address, or name:host-gateway
+    #[arg(long, value_name = "NAME:ADDRESS")]
+    add_host: Vec<String>,
+}
+
+impl Networks {
+    /// What goes into the host configuration.
+    pub(super) fn apply(&self, host: &mut HostConfig) {
+        let given = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
+        host.dns = given(&self.dns);
+        host.dns_search = given(&self.dns_search);
+        host.dns_options = given(&self.dns_option);
+        host.extra_hosts = given(&self.add_host);
+    }
+
+    /// The first network, and what is wanted on each.
+    pub(super) fn endpoints(&self) -> Result<(String, HashMap<String, EndpointSettings>), Failure> {
+        let mut places = self.network.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
+        if places.is_empty() {
+            places.push(("default".to_owned(), vec![], None));
+        }
+        let (first, aliases, ip) = &mut places[0];
+        let first = first.clone();
+        aliases.extend(self.network_alias.iter().cloned());
+        if self.ip.is_some() {
+            ip.clone_from(&self.ip);
+        }
+        let mut all = HashMap::new();
+        for (name, aliases, ip) in places {
+            if all.insert(name.clone(), endpoint(aliases, ip)).is_some() {
+                let words = format!("network {name:?} is specified multiple times");
+                return Err(Failure::new(words).code(125));
+            }
+        }
+        Ok((first, all))
+    }
+}
+
+/// A place on a network as the API has it.
+pub fn endpoint(aliases: Vec<String>, ip: Option<String>) -> EndpointSettings {
+    let ipam = ip.map(|ip| EndpointIpamConfig { ipv4_address: Some(ip), ..EndpointIpamConfig::default() });
+    EndpointSettings {
+        aliases: (!aliases.is_empty()).then_some(aliases),
+        ipam_config: ipam,
+        ..EndpointSettings::default()
+    }
+}
+
+/// `sea`, or `name=sea,alias=db,ip=10.5.0.7`.
+fn parse(text: &str) -> Result<(String, Vec<String>, Option<String>), Failure> {
+    if !text.contains('=') {
+        return Ok((text.to_owned(), vec![], None));
+    }
+    let (mut name, mut aliases, mut ip) = (None, vec![], None);
+    for part in text.split(',') {
+        match part.split_once('=') {
+            Some(("name", value)) if !value.is_empty() => name = Some(value.to_owned()),
+            Some(("alias", value)) => aliases.push(value.to_owned()),
+            Some(("ip", value)) => ip = Some(value.to_owned()),
+            _ => {
+                let words = format!("--network {text:?}: {part:?} is neither name=…, alias=… nor ip=…");
+                return Err(Failure::new(words).code(125));
+            }
+        }
+    }
+    let missing = || Failure::new(format!("--network {text:?}: the name is missing: name=…")).code(125);
+    Ok((name.ok_or_else(missing)?, aliases, ip))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn networks(network: &[&str], alias: &[&str], ip: Option<&str>) -> Networks {
+        let words = |list: &[&str]| list.iter().map(|&word| word.to_owned()).collect();
+        let (network, network_alias) = (words(network), words(alias));
+        Networks { network, network_alias, ip: ip.map(str::to_owned), ..Networks::default() }
+    }
+
+    #[test]
+    fn an_alias_and_an_address_are_for_the_first_network() {
+        let given = networks(&["sea", "name=lake,alias=x,ip=10.6.0.7"], &["db"], Some("10.5.0.7"));
+        let (first, all) = given.endpoints().unwrap();
+        let place = |name: &str| {
+            let place = &all[name];
+            let ip = place.ipam_config.as_ref().and_then(|ipam| ipam.ipv4_address.clone());
+            (place.aliases.clone().unwrap_or_default(), ip.unwrap_or_default())
+        };
+        assert_eq!((first.as_str(), all.len()), ("sea", 2));
+        assert_eq!(place("sea"), (vec!["db".to_owned()], "10.5.0.7".to_owned()));
+        assert_eq!(place("lake"), (vec!["x".to_owned()], "10.6.0.7".to_owned()));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_named() {
+        for network in ["alias=x", "name=", "name=sea,colour=red", "sea,x=y"] {
+            networks(&[network], &[], None).endpoints().unwrap_err();
+        }
+        networks(&["sea", "sea"], &[], None).endpoints().unwrap_err();
+    }
+}
