@@ -17,6 +17,7 @@ use nix::fcntl::{OFlag, open};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::Mode;
+use nix::sys::utsname::uname;
 use nix::unistd::fchdir;
 use rootfs::mount_api::{fsconfig, fsmount, fsopen, open_tree};
 
@@ -48,11 +49,12 @@ impl Overlay {
             // The kernel wants at least one lower folder. Over nothing, the upper one is all.
             return step("copy mount of", self.upper.display(), || open_tree(None, &self.upper, false));
         }
-        match self.mount_by_descriptor() {
-            // Before Linux 6.7 there is no `lowerdir+`. (The kernel names no option that it
-            // doesn't know, so this may be something else; then the old way says so as well.)
-            Err(error) if error.errno == libc::EINVAL => self.mount_by_place(),
-            other => other,
+        // Asked by its version, and not by trying: the kernel notes each option that it doesn't know in
+        // its log, which would be at every start.
+        let kernel = step("ask kernel for version", "", uname)?;
+        match knows_lowerdir_plus(&kernel.release().to_string_lossy()) {
+            true => self.mount_by_descriptor(),
+            false => self.mount_by_place(),
         }
     }
 
@@ -155,6 +157,12 @@ impl Named {
     }
 }
 
+/// Since Linux 6.7. A release is `6.12.9-amd64` or the like.
+fn knows_lowerdir_plus(release: &str) -> bool {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|digits| digits.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (6_u32, 7_u32)
+}
+
 fn open_folder(path: &Path) -> nix::Result<OwnedFd> {
     open(path, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
 }
@@ -186,7 +194,19 @@ mod tests {
 
     use super::*;
 
-    /// Tests of the mounts themselves are in tests/overlay.rs; here is only what needs no privilege.
+    // Tests of the mounts themselves are in tests/overlay.rs; here is only what needs no privilege.
+    #[test]
+    fn an_old_kernel_is_told_by_its_release() {
+        for new in ["6.7", "6.7.0-rc1", "6.12.9-amd64", "6.18.0", "10.0"] {
+            assert!(knows_lowerdir_plus(new), "{new}");
+        }
+        for old in
+            ["6.6.99", "5.15.0-100-generic", "6.1.0-30-amd64", "4.4.0", "6", "", "six", "99999999999.9"]
+        {
+            assert!(!knows_lowerdir_plus(old), "{old}");
+        }
+    }
+
     #[test]
     fn a_path_that_the_overlay_would_misread_is_named_by_descriptor() {
         let folder = tempfile::tempdir().unwrap();

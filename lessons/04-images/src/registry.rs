@@ -11,27 +11,26 @@
 //! that one must not see the password or token that was meant for the registry.
 //! [OCI distribution](https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pull)
 
+mod answer;
+mod authorization;
 mod client;
 mod credentials;
-mod said;
 
 use std::error::Error as _;
-use std::fmt;
-use std::io::Read;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use reqwest::blocking::{Client, RequestBuilder, Response};
 use reqwest::header::{ACCEPT, CONTENT_RANGE, LOCATION, RANGE, WWW_AUTHENTICATE};
 use reqwest::{StatusCode, Url, redirect};
 
+use self::authorization::Authorization;
 use self::client::{plain_client, secure_client};
 pub use self::credentials::Credentials;
-use self::said::said;
 use crate::error::clean;
 use crate::manifest::{DOCKER_LIST, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST};
 use crate::reference::is_loopback;
-use crate::token::{Answer, Challenge};
+use crate::token::Challenge;
 use crate::{Digest, Error, Reference, Result};
 
 /// The most that a manifest may take, in bytes; the specification asks for 4 MiB.
@@ -52,14 +51,6 @@ pub struct Registry {
     authorization: Mutex<Authorization>,
     plain: OnceLock<Client>,
     secure: OnceLock<Client>,
-}
-
-/// What goes with each request to the registry itself.
-#[derive(Clone, PartialEq, Eq)]
-enum Authorization {
-    None,
-    Basic,
-    Token(String),
 }
 
 /// What is asked for.
@@ -158,17 +149,6 @@ impl Registry {
         self.reference.familiar()
     }
 
-    /// The error of a download that ended too soon.
-    pub(crate) fn cut(&self, received: u64, expected: u64, reason: impl fmt::Display) -> Error {
-        Error::Cut {
-            registry: self.reference.registry.clone(),
-            image: self.image(),
-            received,
-            expected,
-            reason: clean(reason),
-        }
-    }
-
     /// Asks, and asks once more with what the registry wants to know.
     fn get(&self, wish: Wish<'_>) -> Result<Response> {
         let url = format!("{}/v2/{}/{}", self.reference.origin(), self.reference.repository, wish.path);
@@ -215,57 +195,6 @@ impl Registry {
         Err(self.not_a_registry("it redirects in circles"))
     }
 
-    /// Gets what the challenge asks for, unless another thread has while we waited.
-    fn authorize(&self, challenge: Challenge, before: &Authorization) -> Result<()> {
-        let mut current = self.authorization.lock().unwrap_or_else(PoisonError::into_inner);
-        if *current != *before {
-            return Ok(());
-        }
-        *current = match (challenge, &self.credentials) {
-            (Challenge::Basic, Some(_)) => Authorization::Basic,
-            (Challenge::Basic, None) => return Err(self.denied("a login is needed")),
-            (Challenge::Bearer { realm, service, scope }, _) => {
-                Authorization::Token(self.token(&realm, service, scope)?)
-            }
-        };
-        Ok(())
-    }
-
-    fn token(&self, realm: &str, service: Option<String>, scope: Option<String>) -> Result<String> {
-        let mut url = self.parse(realm)?;
-        // The password goes there: only where nobody else can read it.
-        if !is_private(&url) {
-            return Err(self.not_a_registry("it asks for a token from a place that is not https"));
-        }
-        let scope = scope.unwrap_or_else(|| format!("repository:{}:pull", self.reference.repository));
-        url.query_pairs_mut().extend_pairs(service.map(|service| ("service", service)));
-        url.query_pairs_mut().append_pair("scope", &scope);
-        let mut request = self.client(&url)?.get(url);
-        if let Some(Credentials { username, password }) = &self.credentials {
-            request = request.basic_auth(username, Some(password));
-        }
-        let answer = self.success(self.send(request)?)?;
-        let answer = self.read(answer, ANSWER_LIMIT, "the token")?;
-        serde_json::from_slice::<Answer>(&answer)
-            .ok()
-            .and_then(Answer::token)
-            .ok_or_else(|| self.not_a_registry("its token service gives no token"))
-    }
-
-    fn authorized(&self, request: RequestBuilder) -> RequestBuilder {
-        match (self.authorization(), &self.credentials) {
-            (Authorization::Token(token), _) => request.bearer_auth(token),
-            (Authorization::Basic, Some(Credentials { username, password })) => {
-                request.basic_auth(username, Some(password))
-            }
-            _ => request,
-        }
-    }
-
-    fn authorization(&self) -> Authorization {
-        self.authorization.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     fn send(&self, request: RequestBuilder) -> Result<Response> {
         request.send().map_err(|error| {
             // The innermost reason is the one that helps: "Connection refused", not "error
@@ -287,45 +216,6 @@ impl Registry {
                 other => self.unreachable(other),
             }
         })
-    }
-
-    /// The answer, or the error that its status means.
-    fn success(&self, response: Response) -> Result<Response> {
-        let status = response.status();
-        if status.is_success() {
-            return Ok(response);
-        }
-        let (registry, image) = (self.reference.registry.clone(), self.image());
-        let said = said(response);
-        Err(match status.as_u16() {
-            401 | 403 => self.denied(&said),
-            404 => Error::NotFound { registry, image },
-            429 | 500.. => Error::Server { registry, image, status: status.as_u16(), said },
-            other => self.not_a_registry(&format!("HTTP status {other} {said}")),
-        })
-    }
-
-    fn read(&self, response: Response, limit: u64, what: &str) -> Result<Vec<u8>> {
-        let too_large = || Error::TooLarge { what: format!("{what} of {}", self.image()), limit };
-        let expected = response.content_length();
-        if expected.is_some_and(|length| length > limit) {
-            return Err(too_large());
-        }
-        let mut bytes = Vec::new();
-        let result = response.take(limit + 1).read_to_end(&mut bytes);
-        let received = bytes.len() as u64;
-        result.map_err(|error| self.cut(received, expected.unwrap_or(received), error))?;
-        if received > limit { Err(too_large()) } else { Ok(bytes) }
-    }
-
-    /// Whether the bytes are those asked for, where it was by digest.
-    fn check(&self, what: &str, wanted: &str, found: Digest) -> Result<()> {
-        match wanted.parse::<Digest>() {
-            Ok(expected) if expected != found => {
-                Err(Error::DigestMismatch { what: what.to_owned(), expected, found })
-            }
-            _ => Ok(()),
-        }
     }
 
     fn parse(&self, url: &str) -> Result<Url> {
@@ -360,24 +250,6 @@ impl Registry {
             })
         })?;
         Ok(cell.get_or_init(|| client))
-    }
-
-    fn denied(&self, said: &str) -> Error {
-        Error::Denied {
-            registry: self.reference.registry.clone(),
-            image: self.image(),
-            said: said.to_owned(),
-        }
-    }
-
-    fn unreachable(&self, reason: &str) -> Error {
-        let registry = self.reference.registry.clone();
-        Error::Unreachable { registry, image: self.image(), reason: clean(reason) }
-    }
-
-    pub(crate) fn not_a_registry(&self, reason: &str) -> Error {
-        let registry = self.reference.registry.clone();
-        Error::NotARegistry { registry, image: self.image(), reason: clean(reason) }
     }
 }
 

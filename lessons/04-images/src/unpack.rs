@@ -35,6 +35,13 @@ use crate::error::clean;
 use crate::ownership::Rights;
 use crate::{Error, Result};
 
+/// The most entries of a layer: real ones have some hundred thousand. An entry without content takes 512
+/// bytes of zeros, which compress to nothing, and on disk an inode, of which there are only so many.
+const MOST_ENTRIES: u64 = 2_000_000;
+
+/// The most that all folders' attributes may take, in bytes: they are kept to the end.
+const ATTRIBUTES_LIMIT: usize = 64 << 20;
+
 /// Unpacks the uncompressed archive `reader` into the empty folder `into`, and returns how many
 /// bytes its files have.
 ///
@@ -50,6 +57,8 @@ pub fn unpack(reader: impl Read, into: &Path, layer: &str, rights: Rights) -> Re
         folders: BTreeMap::new(),
         rights,
         size: 0,
+        entries: 0,
+        kept: 0,
     };
     // The root itself, unless the archive says otherwise.
     unpacker.folders.insert(PathBuf::new(), Attributes::of_a_folder());
@@ -70,17 +79,21 @@ struct Unpacker {
     folders: BTreeMap<PathBuf, Attributes>,
     rights: Rights,
     size: u64,
+    entries: u64,
+    /// Bytes of the attributes in `folders`.
+    kept: usize,
 }
 
 impl Unpacker {
     fn make(&mut self, entry: &Entry, content: &mut Archive<impl Read>) -> Result<(), Trouble> {
+        self.entries += 1;
+        if self.entries > MOST_ENTRIES {
+            return Err(Trouble::Archive(format!("more than {MOST_ENTRIES} entries")));
+        }
         let path = relative(&entry.path)?;
         let Some(name) = path.file_name() else {
             return match entry.kind {
-                Kind::Directory => {
-                    self.folders.insert(PathBuf::new(), Attributes::of(entry));
-                    Ok(())
-                }
+                Kind::Directory => self.keep(PathBuf::new(), entry),
                 _ => Err(Trouble::Archive("the root is a folder".to_owned())),
             };
         };
@@ -90,8 +103,7 @@ impl Unpacker {
             Some(whiteout) => return self.inside.white_out(&parent, whiteout),
             None if entry.kind == Kind::Directory => {
                 self.inside.make_folder(&parent, name)?;
-                self.folders.insert(path, Attributes::of(entry));
-                return Ok(());
+                return self.keep(path, entry);
             }
             None => self.inside.make_way(&parent, name, Way::ForAnything)?,
         };
@@ -110,6 +122,19 @@ impl Unpacker {
         }
         let made = inside::open_itself(&parent, name)?;
         Attributes::of(entry).apply(&made, entry.kind, self.rights.ownership)
+    }
+
+    /// A folder's attributes, for the end.
+    fn keep(&mut self, path: PathBuf, entry: &Entry) -> Result<(), Trouble> {
+        let attributes = Attributes::of(entry);
+        self.kept += path.as_os_str().len() + attributes.bytes();
+        if self.kept > ATTRIBUTES_LIMIT {
+            return Err(Trouble::Archive(format!(
+                "folders with more than {ATTRIBUTES_LIMIT} bytes of attributes"
+            )));
+        }
+        self.folders.insert(path, attributes);
+        Ok(())
     }
 
     fn file(
@@ -224,5 +249,57 @@ impl From<nix::Error> for Trouble {
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Trouble {
         Trouble::System(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn entries_without_end_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let rights = Rights::detect();
+        let inside = Inside::open(folder.path(), rights.opaque()).unwrap();
+        let mut unpacker = Unpacker {
+            inside,
+            folders: BTreeMap::new(),
+            rights,
+            size: 0,
+            entries: MOST_ENTRIES - 1,
+            kept: 0,
+        };
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o644);
+        for name in ["last", "one-too-many"] {
+            header.set_size(0);
+            tar.append_data(&mut header, name, io::empty()).unwrap();
+        }
+        let bytes = tar.into_inner().unwrap();
+        let mut archive = Archive::new(&bytes[..]);
+        // (Owners can't be given by everybody: what counts is the second answer.)
+        let entry = archive.entry().unwrap().unwrap();
+        let _ = unpacker.make(&entry, &mut archive);
+        let entry = archive.entry().unwrap().unwrap();
+        let refused = unpacker.make(&entry, &mut archive);
+        assert!(matches!(refused, Err(Trouble::Archive(reason)) if reason.contains("entries")));
+        assert!(!folder.path().join("one-too-many").exists());
+    }
+
+    proptest! {
+        #[test]
+        fn no_path_becomes_one_that_leads_out(text in "[a./]{0,30}", any: String) {
+            for text in [text, any] {
+                match relative(Path::new(&text)) {
+                    Ok(path) => {
+                        prop_assert!(path.components().all(|part| matches!(part, Component::Normal(_))), "{text}");
+                    }
+                    Err(_) => prop_assert!(text.split('/').any(|part| part == ".."), "{text}"),
+                }
+            }
+        }
     }
 }

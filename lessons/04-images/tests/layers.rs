@@ -16,6 +16,17 @@ use tempfile::TempDir;
 
 fn main() -> ExitCode {
     support::run(&[
+        (
+            "the_attack_plain_tar_writes_where_the_archive_says",
+            the_attack_plain_tar_writes_where_the_archive_says,
+        ),
+        ("names_of_any_bytes_and_any_length_are_kept", names_of_any_bytes_and_any_length_are_kept),
+        ("what_unpacks_to_more_than_the_limit_is_refused", what_unpacks_to_more_than_the_limit_is_refused),
+        (
+            "attributes_that_would_fill_the_memory_are_refused",
+            attributes_that_would_fill_the_memory_are_refused,
+        ),
+        ("sparse_and_unknown_entries_are_refused_by_name", sparse_and_unknown_entries_are_refused_by_name),
         ("the_attack_a_path_with_dots_does_not_lead_out", the_attack_a_path_with_dots_does_not_lead_out),
         ("the_attack_an_absolute_path_is_one_inside", the_attack_an_absolute_path_is_one_inside),
         (
@@ -132,6 +143,99 @@ impl Outside {
         assert_eq!(fs::read_dir(self.path("folder")).unwrap().count(), 1);
         let victim = fs::metadata(self.path("folder/victim")).unwrap();
         assert_eq!((victim.nlink(), victim.len()), (1, 9));
+    }
+}
+
+/// What careless extraction does with such layers, as whoever runs it; and what ours does.
+fn the_attack_plain_tar_writes_where_the_archive_says() {
+    type Make = fn() -> Layer;
+    let layers: [(&str, Make); 3] = [
+        ("by ..", || Layer::new().entry(Regular, "../folder/victim", "")),
+        ("by a link", || Layer::new().entry(Symlink, "link", "../folder").entry(Regular, "link/victim", "")),
+        ("by a hard link", || Layer::new().entry(Link, "evil", "../folder/victim")),
+    ];
+    for (way, layer) in layers {
+        let outside = Outside::new();
+        let archive = outside.root().with_extension("tar");
+        fs::write(&archive, layer().0.into_inner().unwrap()).unwrap();
+        let mut tar = std::process::Command::new("tar");
+        // -P: what stands in the archive is done.
+        tar.args(["-xP", "--overwrite", "--no-same-owner", "-f"]).arg(&archive).arg("-C").arg(outside.root());
+        assert!(tar.status().unwrap().success(), "{way}");
+        let victim = outside.path("folder/victim");
+        let written = fs::read(&victim).unwrap() == b"hostile" || fs::metadata(&victim).unwrap().nlink() == 2;
+        assert!(written, "{way}: tar should have reached the victim");
+
+        let (outside, _) = layer().unpack();
+        outside.is_untouched();
+    }
+}
+
+fn names_of_any_bytes_and_any_length_are_kept() {
+    use std::os::unix::ffi::OsStrExt;
+    let odd = std::ffi::OsStr::from_bytes(b"\xff\xfe \x01\nname");
+    let long = format!("{}/{}", "d".repeat(200), "f".repeat(255));
+    let mut layer = Layer::new();
+    // By a PAX entry, and by GNU's.
+    let pax = [b"pax-".as_slice(), odd.as_bytes()].concat();
+    layer.0.append_pax_extensions([("path", pax.as_slice())]).unwrap();
+    let mut layer = layer.entry(Regular, "placeholder", "");
+    let mut header = tar::Header::new_gnu();
+    for name in [Path::new(odd), Path::new(&long)] {
+        header.set_mode(0o644);
+        header.set_size(0);
+        layer.0.append_data(&mut header, name, std::io::empty()).unwrap();
+    }
+    let (outside, result) = layer.unpack();
+    result.unwrap();
+    for path in [Path::new(std::ffi::OsStr::from_bytes(&pax)), Path::new(odd), Path::new(&long)] {
+        assert!(outside.root().join(path).exists(), "{path:?}");
+    }
+    assert!(!outside.in_root("placeholder").exists());
+    // One that no file system takes is an error that names it, on one line.
+    let mut layer = Layer::new();
+    layer.0.append_pax_extensions([("path", "x\n".repeat(200).as_bytes())]).unwrap();
+    let (_, result) = layer.entry(Regular, "placeholder", "").unpack();
+    let error = result.unwrap_err().to_string();
+    assert!(error.contains("x x x") && error.lines().count() == 1, "{error}");
+}
+
+fn what_unpacks_to_more_than_the_limit_is_refused() {
+    use std::io::Write;
+    // 64 MB of zeros in 64 KB, by both methods.
+    let archive = Layer::new().with(Regular, "zeros", "", &vec![0; 64 << 20], |_| {}).0.into_inner().unwrap();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&archive).unwrap();
+    for bomb in [gzip.finish().unwrap(), zstd::encode_all(&archive[..], 1).unwrap()] {
+        assert!(bomb.len() < 1 << 20, "{}", bomb.len());
+        let outside = Outside::new();
+        let plain = images::compression::decompress(&bomb[..]).unwrap();
+        let limited = images::compression::Limited::new(plain, 1 << 20);
+        let error = unpack(limited, &outside.root(), "test", Rights::detect()).unwrap_err();
+        assert!(error.to_string().contains("more than 1048576 bytes"), "{error}");
+        assert!(fs::metadata(outside.in_root("zeros")).unwrap().len() <= 1 << 20);
+    }
+}
+
+fn attributes_that_would_fill_the_memory_are_refused() {
+    let mut layer = Layer::new();
+    let value = vec![7; 1_000_000];
+    for number in 0..70 {
+        layer = layer.xattr("user.large", &value).entry(Directory, &format!("d{number}"), "");
+    }
+    let (outside, result) = layer.unpack();
+    assert!(
+        matches!(&result, Err(Error::Layer { reason, .. }) if reason.contains("attributes")),
+        "{result:?}"
+    );
+    outside.is_untouched();
+}
+
+fn sparse_and_unknown_entries_are_refused_by_name() {
+    for kind in [b'S', b'V', b'M', 0xff] {
+        let (outside, result) = Layer::new().entry(EntryType::new(kind), "odd", "").unpack();
+        assert!(matches!(&result, Err(Error::Layer { .. })), "{kind}: {result:?}");
+        outside.is_untouched();
     }
 }
 

@@ -36,6 +36,11 @@ impl Attributes {
         }
     }
 
+    /// What they take in memory, roughly: names and values.
+    pub(super) fn bytes(&self) -> usize {
+        self.xattrs.iter().map(|(name, value)| name.len() + value.len()).sum()
+    }
+
     /// Of a folder that the archive doesn't mention.
     pub(super) fn of_a_folder() -> Attributes {
         Attributes { uid: 0, gid: 0, mode: 0o755, xattrs: Vec::new(), mtime: None }
