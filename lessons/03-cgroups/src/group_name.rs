@@ -2,9 +2,10 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-use namespaces::{Error, Process, Result};
+use namespaces::{Error, Process, Result, step};
 
 use crate::Cgroup;
 use crate::layout::Layout;
@@ -40,36 +41,47 @@ fn is_name(name: &OsStr) -> bool {
     harmless && !matches!(bytes, b"" | b"." | b"..") && bytes.len() <= LONGEST
 }
 
-/// A name for the group of this very process: its pid and when it began.
+/// A name for the group of this very process: its pid, when it began, and the pid namespace in which
+/// it is called so (two programs in two of them may have the same pid, and share the groups).
 ///
 /// A group outlives its maker: namespaces vanish with their last process, a group stays until
 /// somebody removes it. So that the next one can clean up after a program that was killed, the name
 /// says whose the group is.
 pub fn own_name() -> Result<String> {
     let Process { pid, start_time } = Process::with_pid(std::process::id() as i32)?;
-    Ok(format!("{pid}-{start_time}"))
+    Ok(format!("{pid}-{start_time}-{}", pid_namespace()?))
+}
+
+fn pid_namespace() -> Result<u64> {
+    let path = "/proc/self/ns/pid";
+    step("read namespace", path, || fs::metadata(path).map(|metadata| metadata.ino()))
 }
 
 /// Removes the groups below `parent` whose maker ([`own_name`]) is gone, with what still runs in
-/// them. What else is there is left alone.
+/// them. What else there is is left alone; so are the groups of another pid namespace, whose
+/// processes we can't see.
 pub fn sweep(parent: &str) -> Result<()> {
+    let namespace = pid_namespace()?;
     for home in Layout::of_this_machine()?.homes() {
         for entry in fs::read_dir(home.join(parent.trim_start_matches('/'))).into_iter().flatten().flatten() {
             let name = entry.file_name();
-            let Some(name) = name.to_str().filter(|name| is_abandoned(name)) else { continue };
-            let group = Cgroup::open(parent, name)?;
-            group.kill()?;
-            group.remove()?;
+            let Some(name) = name.to_str().filter(|name| is_abandoned(name, namespace)) else { continue };
+            let swept =
+                Cgroup::open(parent, name).and_then(|group| group.kill().and_then(|()| group.remove()));
+            // Another program may be sweeping, too.
+            if entry.path().exists() {
+                swept?;
+            }
         }
     }
     Ok(())
 }
 
-/// `4711-90210`, perhaps with something after another dash.
-fn is_abandoned(name: &str) -> bool {
+/// `4711-90210-4026531836`, perhaps with something after another dash.
+fn is_abandoned(name: &str, namespace: u64) -> bool {
     let mut parts = name.split('-').map(str::parse);
-    match (parts.next(), parts.next()) {
-        (Some(Ok(pid)), Some(Ok(start_time))) => {
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(Ok(pid)), Some(Ok(start_time)), Some(Ok(its))) if its == namespace => {
             i32::try_from(pid).is_ok_and(|pid| !Process { pid, start_time }.is_alive())
         }
         _ => false,
@@ -103,12 +115,15 @@ mod tests {
 
     #[test]
     fn a_group_is_abandoned_when_its_maker_is_gone() {
-        let own = own_name().unwrap();
-        assert!(!is_abandoned(&own) && !is_abandoned(&format!("{own}-2")));
-        // The same pid, of another time.
-        assert!(is_abandoned(&format!("{}0", own)));
-        for other in ["", "boat", "12", "12-boat", "-1-5", "99999999999999-1", "0123456789abcdef-x"] {
-            assert!(!is_abandoned(other), "{other}");
+        let (own, here) = (own_name().unwrap(), pid_namespace().unwrap());
+        assert!(!is_abandoned(&own, here) && !is_abandoned(&format!("{own}-2"), here));
+        // The same pid, of another time; and of another namespace, of which we know nothing.
+        let another = format!("{}-1-{here}", std::process::id());
+        assert!(is_abandoned(&another, here) && is_abandoned(&format!("{another}-2"), here));
+        assert!(!is_abandoned(&another, here + 1));
+        for other in ["", "boat", "12", "12-boat", "1-5", "-1-5", "99999999999999-1", "0123456789abcdef-x"] {
+            assert!(!is_abandoned(&format!("{other}-{here}"), here) || other == "1-5", "{other}");
+            assert!(!is_abandoned(other, here), "{other}");
         }
     }
 }
