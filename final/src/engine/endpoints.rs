@@ -404,12 +404,12 @@ impl Networks {
 /// A container that has the host's network or another's, or wants none, can't have one more.
 fn check_private(network: &Network, container: &Container) -> Result<()> {
     let mode = container.with(|record| record.config.network_mode());
-    if network.driver == "host" || mode == "host" {
+    if network.driver == "host" {
         return Err(Error::invalid(
             "container cannot be disconnected from host network or connected to host network",
         ));
     }
-    if mode.starts_with("container:") {
+    if mode == "host" || mode.starts_with("container:") {
         return Err(Error::invalid(
             "container sharing network namespace with another container or host cannot be connected to any \
              other network",

@@ -31,7 +31,8 @@ pub const CASES: &[Case] = &[
     case!(nothing_leads_out_of_an_internal_network).needs(&[Need::Tool("busybox")]),
     case!(a_container_that_runs_is_connected_and_disconnected).needs(&[Need::Tool("busybox")]),
     case!(a_container_that_does_not_run_is_connected_and_disconnected),
-    case!(a_container_begins_on_several_networks),
+    // Docker takes them in any order.
+    case!(a_container_begins_on_several_networks).needs(&[Need::Canoa]),
     case!(the_way_out_is_by_the_first_network_by_name).needs(&[Need::Tool("busybox")]),
     case!(connecting_what_can_not_be_connected_is_refused),
     case!(network_events_are_told).needs(&[Need::Canoa]),
@@ -233,7 +234,8 @@ fn nothing_leads_out_of_an_internal_network(lab: &Lab) {
     }
     assert!(pings(lab, "one", &address(lab, "two", "cave")));
     let routes = lab.canoa(&["exec", "one", "ip", "route"]).ok();
-    assert!(!routes.stdout.contains("default"), "{routes}");
+    // Older dockerds leave the route, and drop what takes it.
+    assert!(!Kind::of_the_engine().is_canoa() || !routes.stdout.contains("default"), "{routes}");
 }
 
 fn a_container_that_runs_is_connected_and_disconnected(lab: &Lab) {
@@ -324,7 +326,7 @@ fn connecting_what_can_not_be_connected_is_refused(lab: &Lab) {
     runs_on(lab, "open", &["--network", "host"]);
     lab.runs("web", &["sleep", "1000"]);
     lab.canoa(&["network", "connect", "sea", "lonely"]).exits(1).complains_about("private (none) mode");
-    lab.canoa(&["network", "connect", "sea", "open"]).exits(1).complains_about("host network");
+    lab.canoa(&["network", "connect", "sea", "open"]).exits(1).complains_about("sharing network namespace");
     lab.canoa(&["network", "connect", "host", "web"]).exits(1).complains_about("host network");
     lab.canoa(&["network", "connect", "lake", "web"]).exits(1).complains_about("network lake not found");
     lab.canoa(&["network", "connect", "sea", "nobody"]).exits(1).complains_about("No such container: nobody");

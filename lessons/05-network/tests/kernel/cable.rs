@@ -24,7 +24,6 @@ pub const TESTS: &[Test] = &[
     ("nothing_is_left_of_a_container_when_its_namespace_dies", gone),
     ("an_address_can_be_used_again_at_once", reused),
     ("the_former_owner_of_an_address_does_not_get_it_back_by_sending", former_owner),
-    ("the_kernel_lets_two_containers_have_the_same_address", same_address),
     ("many_containers_are_plugged_in_at_once", many),
     ("a_bridge_that_is_not_there_is_an_error_with_a_way_out", no_bridge),
     ("an_attach_that_fails_inside_leaves_nothing", half_attached),
@@ -147,14 +146,6 @@ fn former_owner() {
     let server = read::serve(newest.run(|| TcpListener::bind("0.0.0.0:80").unwrap()));
     assert!(friend.run(|| read::reaches([172, 29, 0, 2], 80)));
     server.join().unwrap();
-}
-
-fn same_address() {
-    // The attack this lesson begins with: nothing down here prevents it, so an engine has to.
-    let bridge = canoa0();
-    let one = Netns::on(&bridge, [172, 29, 0, 2]);
-    let two = Netns::on(&bridge, [172, 29, 0, 2]);
-    assert_eq!(one.run(|| read::addresses("eth0")), two.run(|| read::addresses("eth0")));
 }
 
 /// A second network, and the interface of a container on it.

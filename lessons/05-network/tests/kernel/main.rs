@@ -14,12 +14,14 @@ mod nat;
 mod network;
 mod ports;
 mod read;
+mod same_address;
 mod shared;
 
 use lab::{As, Test};
 
 fn main() {
     let tests: Vec<Test> = [
+        same_address::TESTS,
         namespace::TESTS,
         bridge::TESTS,
         cable::TESTS,
