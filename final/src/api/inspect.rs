@@ -172,15 +172,10 @@ pub fn mac_text(mac: [u8; 6]) -> String {
     mac.map(|byte| format!("{byte:02x}")).join(":")
 }
 
-/// The networks of a container as Docker shows them. One that has never run shows its network, too.
+/// The networks of a container as Docker shows them.
 pub fn endpoints(engine: &Engine, record: &Record<Config>) -> BTreeMap<String, EndpointSettings> {
     let config = &record.config;
-    let mut all = config.networks.clone();
-    if all.is_empty()
-        && let Ok(network) = engine.networks.find(&config.network_mode())
-    {
-        all.insert(network.name, Endpoint::default());
-    }
+    let all = &config.networks;
     let named = |endpoint: &Endpoint| {
         engine.networks.find(&endpoint.network).is_ok_and(|network| network.has_names())
     };

@@ -10,6 +10,7 @@ use super::config::{self, Config};
 use super::containers::Container;
 use super::endpoints::Endpoint;
 use super::error::{Error, Result, blocking};
+use super::files::hostname;
 use super::{Engine, images, limits, options, platform, volumes};
 
 /// Makes a container from Docker's create body; and says what it will have to do without.
@@ -58,7 +59,10 @@ fn make(
         mounts: Vec::new(),
         networks: BTreeMap::new(),
     };
-    config.networks = endpoints(engine, &config)?;
+    match config.network_mode().strip_prefix("container:") {
+        Some(name) => share_network(engine, &mut config, name)?,
+        None => config.networks = endpoints(engine, &config)?,
+    }
     config.mounts = volumes::mounts(engine, &config)?;
     let anonymous: Vec<_> = config.mounts.iter().filter(|mount| mount.anonymous).cloned().collect();
     let container = engine.containers.create(name, config).inspect_err(|_| {
@@ -67,6 +71,30 @@ fn make(
         }
     })?;
     Ok((container, warnings))
+}
+
+/// `--network container:NAME`: it will have no network of its own, and the other's host name.
+fn share_network(engine: &Engine, config: &mut Config, name: &str) -> Result<()> {
+    let conflict = |what: &str| Err(Error::invalid(format!("conflicting options: {what}")));
+    let host = config.host();
+    if config.body.hostname.as_deref().is_some_and(|name| !name.is_empty()) {
+        return conflict("hostname and the network mode");
+    }
+    if host.port_bindings.is_some_and(|ports| !ports.is_empty()) || host.publish_all_ports == Some(true) {
+        return conflict("port publishing and the container type network mode");
+    }
+    if host.dns.is_some_and(|servers| !servers.is_empty()) {
+        return conflict("dns and the network mode");
+    }
+    if host.extra_hosts.is_some_and(|hosts| !hosts.is_empty()) {
+        return conflict("custom host-to-IP mapping and the network mode");
+    }
+    // Not "404": to clients that would mean that the image is missing, and they would pull it.
+    let other = engine.containers.find(name).map_err(Error::invalid)?;
+    // By its id: it may be renamed.
+    config.body.host_config.get_or_insert_default().network_mode = Some(format!("container:{}", other.id));
+    config.body.hostname = Some(other.with(hostname));
+    Ok(())
 }
 
 /// The container's places: on the network that it is on in the first place, and on what others the

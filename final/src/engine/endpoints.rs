@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bollard_stubs::models::EndpointSettings;
@@ -422,6 +423,23 @@ fn check_private(network: &Network, container: &Container) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// The container whose network this one shares (`--network container:NAME`), if it does.
+///
+/// # Errors
+/// It is no more.
+pub fn shares_with(engine: &Engine, config: &Config) -> Result<Option<Arc<Container>>> {
+    let mode = config.network_mode();
+    mode.strip_prefix("container:").map(|name| engine.containers.find(name)).transpose()
+}
+
+/// The network namespace of that one, which must run.
+pub fn shared_network(engine: &Engine, config: &Config) -> Result<Option<PathBuf>> {
+    let Some(other) = shares_with(engine, config)? else { return Ok(None) };
+    let cannot = |_| Error::conflict(format!("cannot join network of a non running container: {}", other.id));
+    let process = other.process().map_err(cannot)?;
+    Ok(Some(format!("/proc/{}/ns/net", process.pid).into()))
 }
 
 /// The addresses of a container, one for each of its networks.

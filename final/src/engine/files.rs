@@ -12,12 +12,15 @@ use network::names::{self, Resolver};
 use super::Engine;
 use super::config::Config;
 use super::containers::Container;
-use super::endpoints::{addresses, way_out};
+use super::endpoints::{addresses, shares_with, way_out};
 use super::error::{Error, Result};
 
 /// Writes `hosts`, `hostname` and `resolv.conf` into a container's folder.
 pub fn write(engine: &Engine, folder: &Path, record: &Record<Config>) -> Result<()> {
     let config = &record.config;
+    if let Some(other) = shares_with(engine, config)? {
+        return share(&other.folder, folder);
+    }
     let host = config.host();
     let hostname = hostname(record);
     let on_host_network = config.network_mode() == "host";
@@ -40,6 +43,18 @@ pub fn write(engine: &Engine, folder: &Path, record: &Record<Config>) -> Result<
         let path = folder.join(name);
         fs::write(&path, text)
             .map_err(|error| Error::internal(format!("writing {}", path.display()), error))?;
+    }
+    Ok(())
+}
+
+/// Who shares another's network shares its names: the same files, so that what changes there is
+/// seen here.
+fn share(others: &Path, own: &Path) -> Result<()> {
+    for name in ["hosts", "hostname", "resolv.conf"] {
+        let (from, to) = (others.join(name), own.join(name));
+        let _ = fs::remove_file(&to);
+        fs::hard_link(&from, &to)
+            .map_err(|error| Error::internal(format!("linking {}", from.display()), error))?;
     }
     Ok(())
 }

@@ -27,7 +27,7 @@ pub fn check(body: &ContainerCreateBody) -> Result<()> {
     let domain = body.domainname.as_ref().is_some_and(|domain| !domain.is_empty());
     refuse(&[("--domainname", domain)])?;
     check_host(&host)?;
-    check_endpoints(body, &host)?;
+    check_endpoints(body)?;
     if let Some(signal) = body.stop_signal.as_deref().filter(|signal| !signal.is_empty()) {
         stop::parse_signal(signal)?;
     }
@@ -154,11 +154,7 @@ fn check_tmpfs(host: &HostConfig) -> Result<()> {
 }
 
 /// What may be said of a container's place on a network.
-fn check_endpoints(body: &ContainerCreateBody, host: &HostConfig) -> Result<()> {
-    let mode = host.network_mode.clone().unwrap_or_default();
-    if mode.starts_with("container:") {
-        return Err(Error::unsupported(format!("--network {mode}")));
-    }
+fn check_endpoints(body: &ContainerCreateBody) -> Result<()> {
     let endpoints = body.networking_config.iter().flat_map(|config| &config.endpoints_config).flatten();
     endpoints.into_iter().try_for_each(|(_, endpoint)| check_endpoint(endpoint))
 }
@@ -203,7 +199,6 @@ mod tests {
             (r#"{"PortBindings":{"80/tcp":[{"HostPort":"8080"}]}}"#, "-p"),
             (r#"{"RestartPolicy":{"Name":"always"}}"#, "--restart"),
             (r#"{"PidMode":"host"}"#, "--pid"),
-            (r#"{"NetworkMode":"container:x"}"#, "--network container:x"),
         ];
         for (host, flag) in refused {
             let error = checked(host).unwrap_err();

@@ -15,6 +15,7 @@ use oci_spec::runtime::{
 
 use super::Engine;
 use super::config::Config;
+use super::endpoints::shared_network;
 use super::error::{Error, Result};
 use super::files::{self, hostname};
 use super::resources::resources;
@@ -32,6 +33,10 @@ pub fn build(engine: &Engine, folder: &Path, record: &Record<Config>) -> Result<
     let config = &record.config;
     let host = config.host();
     let spec = describe(&engine.settings.cgroup_parent, folder, record)?;
+    let mut spec = spec;
+    if let Some(path) = shared_network(engine, config)? {
+        share_network(&mut spec, &path);
+    }
     let stdin = config.body.open_stdin == Some(true);
     let log = host.log_config.as_ref().and_then(|log| log.typ.as_deref()) != Some("none");
     let extra = Extra {
@@ -69,6 +74,16 @@ fn describe(cgroup_parent: &str, folder: &Path, record: &Record<Config>) -> Resu
     }
     spec.set_mounts(Some(mounts));
     Ok(spec)
+}
+
+/// `--network container:NAME`: the other's network namespace becomes this one's.
+fn share_network(spec: &mut Spec, path: &Path) {
+    let Some(linux) = spec.linux_mut() else { return };
+    for namespace in linux.namespaces_mut().iter_mut().flatten() {
+        if namespace.typ() == LinuxNamespaceType::Network {
+            namespace.set_path(Some(path.to_owned()));
+        }
+    }
 }
 
 fn made(path: PathBuf) -> Result<PathBuf> {

@@ -11,8 +11,8 @@ use lifecycle::{Container, Network, Program};
 use namespaces::{Command, Error, Result, in_user_namespace};
 use nix::sys::resource::Resource;
 use oci_spec::runtime::{
-    LinuxDevice, LinuxDeviceType, LinuxNamespaceType, LinuxResources, LinuxSeccomp, Mount, PosixRlimitType,
-    Process, Spec,
+    LinuxDevice, LinuxDeviceType, LinuxNamespace, LinuxNamespaceType, LinuxResources, LinuxSeccomp, Mount,
+    PosixRlimitType, Process, Spec,
 };
 use rootfs::{Device, Privileges, Rootfs, capabilities};
 
@@ -23,8 +23,9 @@ use crate::seccomp;
 pub(super) fn container(spec: &Spec, extra: &Extra, root: OwnedFd, place: &Path) -> Result<Container> {
     let process = spec.process().as_ref().ok_or_else(|| missing("process"))?;
     let linux = spec.linux().as_ref().ok_or_else(|| missing("linux"))?;
-    let own_network =
-        linux.namespaces().iter().flatten().any(|namespace| namespace.typ() == LinuxNamespaceType::Network);
+    // Not the host's, and not another's (which we have joined, so that for the child it is ours).
+    let is_own = |one: &LinuxNamespace| one.typ() == LinuxNamespaceType::Network && one.path().is_none();
+    let own_network = linux.namespaces().iter().flatten().any(is_own);
 
     let mut rootfs = Rootfs::mount(root, place)
         .read_only(spec.root().as_ref().and_then(|root| root.readonly()).unwrap_or(false))
@@ -47,6 +48,13 @@ pub(super) fn container(spec: &Spec, extra: &Extra, root: OwnedFd, place: &Path)
         program: program(process, linux.seccomp().as_ref(), (&extra.user, &extra.groups), extra.open_stdin)?,
         init: extra.init,
     })
+}
+
+/// Whose network namespace it shares, if it does.
+pub(super) fn shared_network(spec: &Spec) -> Option<PathBuf> {
+    let namespaces = spec.linux().as_ref()?.namespaces().as_ref()?;
+    let network = namespaces.iter().find(|one| one.typ() == LinuxNamespaceType::Network)?;
+    network.path().clone()
 }
 
 /// An exec: its program, with the filter of the container, and the container's control group.

@@ -1,6 +1,6 @@
 //! One container, from its bundle to its end.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -9,6 +9,7 @@ use images::Overlay;
 use lifecycle::log::LogWriter;
 use lifecycle::{Client, Streams};
 use namespaces::{Error, Process, Result, step};
+use nix::sched::{CloneFlags, setns};
 use nix::sys::socket::{MsgFlags, recv};
 use oci_spec::runtime::Spec;
 use serde::de::DeserializeOwned;
@@ -32,6 +33,10 @@ pub(super) fn run(bundle: &Path, engine: UnixStream, options: Options) -> Result
     // From where the host's name servers are reached; then to where the bridges are.
     let mut wiring = Wiring::begin(&extra, options.netns.is_some())?;
     options.join()?;
+    if let Some(path) = plan::shared_network(&spec) {
+        let netns = step("open network namespace", path.display(), || File::open(&path))?;
+        step("join network namespace", path.display(), || setns(netns, CloneFlags::CLONE_NEWNET))?;
+    }
     let container = plan::container(&spec, &extra, copy(&root)?, &bundle.join("rootfs"))?;
     let log = match &extra.log {
         Some(path) => Some(step("open log", path.display(), || LogWriter::open(path, extra.log_bounds))?),

@@ -35,6 +35,7 @@ pub const CASES: &[Case] = &[
     case!(a_container_begins_on_several_networks).needs(&[Need::Canoa]),
     case!(the_way_out_is_by_the_first_network_by_name).needs(&[Need::Tool("busybox")]),
     case!(connecting_what_can_not_be_connected_is_refused),
+    case!(a_container_shares_the_network_of_another).needs(&[Need::Tool("busybox")]),
     case!(network_events_are_told).needs(&[Need::Canoa]),
     case!(networks_and_addresses_survive_a_crash_of_the_engine),
 ];
@@ -334,6 +335,37 @@ fn connecting_what_can_not_be_connected_is_refused(lab: &Lab) {
         .exits(125)
         .complains_about("lake not found");
     lab.canoa(&["run", "--rm", "--network-alias", "x", "base", "true"]).exits(125);
+}
+
+fn a_container_shares_the_network_of_another(lab: &Lab) {
+    lab.canoa(&["network", "create", "sea"]).ok();
+    runs_on(lab, "web", &["--network", "sea"]);
+    runs_on(lab, "guest", &["--network", "container:web"]);
+    let namespace =
+        |name: &str| lab.canoa(&["exec", name, "readlink", "/proc/self/ns/net"]).ok().text().to_owned();
+    assert_eq!(namespace("web"), namespace("guest"));
+    let there = address(lab, "web", "sea");
+    lab.canoa(&["exec", "guest", "ip", "addr", "show", "eth0"]).ok().mentions(&format!("inet {there}/"));
+    for file in ["/etc/hosts", "/etc/resolv.conf", "/etc/hostname"] {
+        let read = |name: &str| lab.canoa(&["exec", name, "cat", file]).ok().stdout;
+        assert_eq!(read("web"), read("guest"), "{file}");
+    }
+    // Names, too; and a network more for one is one for both.
+    assert!(pings(lab, "guest", "web"));
+    lab.canoa(&["network", "create", "lake"]).ok();
+    lab.canoa(&["network", "connect", "lake", "web"]).ok();
+    lab.canoa(&["exec", "guest", "ip", "addr", "show", "eth1"]).ok();
+    lab.canoa(&["network", "connect", "lake", "guest"]).exits(1).complains_about("sharing network namespace");
+    // Without the other there is nothing to share; and it may be called something else by then.
+    lab.canoa(&["rm", "-f", "guest"]).ok();
+    lab.canoa(&["create", "--name", "late", "--network", "container:web", "base", "true"]).ok();
+    lab.canoa(&["rename", "web", "spider"]).ok();
+    lab.canoa(&["stop", "-t", "0", "spider"]).ok();
+    lab.canoa(&["start", "late"]).exits(1).complains_about("cannot join network of a non running container");
+    lab.canoa(&["start", "spider"]).ok();
+    lab.canoa(&["start", "-a", "late"]).ok();
+    let nobody = ["run", "--rm", "--network", "container:nobody", "base", "true"];
+    lab.canoa(&nobody).exits(125).complains_about("No such container: nobody");
 }
 
 fn network_events_are_told(lab: &Lab) {

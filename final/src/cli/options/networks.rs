@@ -10,7 +10,7 @@ use crate::cli::failure::Failure;
 /// Flags about networks.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Networks {
-    /// Network: bridge, host, none, one of your own; or name=sea,alias=db,ip=10.5.0.7
+    /// Network: bridge, host, none, container:NAME, one of your own; or name=sea,alias=db,ip=10.5.0.7
     #[arg(long, alias = "net", value_name = "NETWORK")]
     network: Vec<String>,
     /// Another name for the container on its (first) network
