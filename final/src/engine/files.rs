@@ -113,11 +113,13 @@ pub fn network_changed(engine: &Engine, container: &Container) -> Result<()> {
 }
 
 /// What a container is called inside: as asked for, else the beginning of its id; on the host's
-/// network the host's own name.
+/// network, or with its host name, the host's own.
 pub fn hostname(record: &Record<Config>) -> String {
     match record.config.body.hostname.as_deref() {
         Some(name) if !name.is_empty() => name.to_owned(),
-        _ if record.config.network_mode() == "host" => {
+        _ if record.config.network_mode() == "host"
+            || record.config.host().uts_mode.as_deref() == Some("host") =>
+        {
             nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned()
         }
         _ => record.id[..12].to_owned(),

@@ -27,6 +27,10 @@ pub fn check(body: &ContainerCreateBody) -> Result<()> {
     let domain = body.domainname.as_ref().is_some_and(|domain| !domain.is_empty());
     refuse(&[("--domainname", domain)])?;
     check_host(&host)?;
+    let named = body.hostname.as_deref().is_some_and(|name| !name.is_empty());
+    if named && host.uts_mode.as_deref() == Some("host") {
+        return Err(Error::invalid("conflicting options: hostname and the UTS mode"));
+    }
     check_endpoints(body)?;
     if let Some(signal) = body.stop_signal.as_deref().filter(|signal| !signal.is_empty()) {
         stop::parse_signal(signal)?;
@@ -80,8 +84,7 @@ fn check_host(host: &HostConfig) -> Result<()> {
         ("--volume-driver", word(&host.volume_driver, &["local"])),
         ("--restart", !none.contains(&policy)),
         ("--pid", word(&host.pid_mode, &["private"])),
-        ("--ipc", word(&host.ipc_mode, &["private", "shareable"])),
-        ("--uts", word(&host.uts_mode, &["private"])),
+        ("--ipc container:NAME", host.ipc_mode.as_deref().is_some_and(|mode| mode.starts_with("container:"))),
         ("--userns", word(&host.userns_mode, &["host"])),
         ("--cgroup-parent", word(&host.cgroup_parent, &[])),
         ("--cgroupns", host.cgroupns_mode.as_ref().is_some_and(|mode| mode.to_string() == "host")),
@@ -112,11 +115,25 @@ fn check_host(host: &HostConfig) -> Result<()> {
     ulimits::check(host)?;
     devices::check(host)?;
     check_tmpfs(host)?;
+    check_shared(host)?;
     sysctls::check(host)?;
     if let Some(size) = host.shm_size.filter(|size| *size < 0) {
         return Err(Error::invalid(format!("SHM size can not be less than 0: {size}")));
     }
     files::check(host)
+}
+
+/// Whose host name and System V IPC it has.
+fn check_shared(host: &HostConfig) -> Result<()> {
+    let ipc = host.ipc_mode.as_deref().unwrap_or_default();
+    if !matches!(ipc, "" | "private" | "shareable" | "none" | "host") {
+        return Err(Error::invalid(format!("invalid IPC mode: {}", ipc.escape_debug())));
+    }
+    let uts = host.uts_mode.as_deref().unwrap_or_default();
+    if !matches!(uts, "" | "private" | "host") {
+        return Err(Error::invalid(format!("invalid UTS mode: {}", uts.escape_debug())));
+    }
+    Ok(())
 }
 
 /// The options of `--tmpfs`, as Docker knows them.

@@ -200,6 +200,13 @@ fn namespaces(config: &Config) -> Result<Vec<LinuxNamespace>, OciSpecError> {
     if config.network_mode() != "host" {
         kinds.push(LinuxNamespaceType::Network);
     }
+    let host = config.host();
+    let shared = |mode: &Option<String>| mode.as_deref() == Some("host");
+    kinds.retain(|kind| match kind {
+        LinuxNamespaceType::Uts => !shared(&host.uts_mode),
+        LinuxNamespaceType::Ipc => !shared(&host.ipc_mode),
+        _ => true,
+    });
     kinds.into_iter().map(|kind| LinuxNamespaceBuilder::default().typ(kind).build()).collect()
 }
 
@@ -223,8 +230,20 @@ fn mounts(folder: &Path, config: &Config, host: &HostConfig) -> Result<Vec<Mount
     add("/dev/pts", "devpts", Path::new("devpts"), &devpts)?;
     add("/sys", "sysfs", Path::new("sysfs"), &system)?;
     add("/sys/fs/cgroup", "cgroup", Path::new("cgroup"), &system)?;
-    add("/dev/mqueue", "mqueue", Path::new("mqueue"), &["nosuid", "noexec", "nodev"])?;
-    add("/dev/shm", "tmpfs", Path::new("shm"), &shm)?;
+    match host.ipc_mode.as_deref() {
+        // What is shared in memory goes by files there, too.
+        Some("host") => {
+            for place in ["/dev/mqueue", "/dev/shm"].into_iter().filter(|place| Path::new(place).is_dir()) {
+                add(place, "bind", Path::new(place), &["rbind", "rprivate"])?;
+            }
+        }
+        mode => {
+            add("/dev/mqueue", "mqueue", Path::new("mqueue"), &["nosuid", "noexec", "nodev"])?;
+            if mode != Some("none") {
+                add("/dev/shm", "tmpfs", Path::new("shm"), &shm)?;
+            }
+        }
+    }
     for (destination, options) in host.tmpfs.iter().flatten() {
         let own: Vec<&str> = options.split(',').filter(|option| !option.is_empty()).collect();
         add(destination, "tmpfs", Path::new("tmpfs"), &[&["nosuid", "nodev", "noexec"], &own[..]].concat())?;

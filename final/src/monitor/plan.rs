@@ -9,6 +9,7 @@ use lifecycle::pty::Size;
 use lifecycle::stdio::Stdio;
 use lifecycle::{Container, Network, Program};
 use namespaces::{Command, Error, Result, in_user_namespace};
+use nix::sched::CloneFlags;
 use nix::sys::resource::Resource;
 use oci_spec::runtime::{
     LinuxDevice, LinuxDeviceType, LinuxNamespace, LinuxNamespaceType, LinuxResources, LinuxSeccomp, Mount,
@@ -23,6 +24,10 @@ use crate::seccomp;
 pub(super) fn container(spec: &Spec, extra: &Extra, root: OwnedFd, place: &Path) -> Result<Container> {
     let process = spec.process().as_ref().ok_or_else(|| missing("process"))?;
     let linux = spec.linux().as_ref().ok_or_else(|| missing("linux"))?;
+    let has = |kind: LinuxNamespaceType| linux.namespaces().iter().flatten().any(|one| one.typ() == kind);
+    let mut shared = CloneFlags::empty();
+    shared.set(CloneFlags::CLONE_NEWUTS, !has(LinuxNamespaceType::Uts));
+    shared.set(CloneFlags::CLONE_NEWIPC, !has(LinuxNamespaceType::Ipc));
     // Not the host's, and not another's (which we have joined, so that for the child it is ours).
     let is_own = |one: &LinuxNamespace| one.typ() == LinuxNamespaceType::Network && one.path().is_none();
     let own_network = linux.namespaces().iter().flatten().any(is_own);
@@ -45,6 +50,7 @@ pub(super) fn container(spec: &Spec, extra: &Extra, root: OwnedFd, place: &Path)
         limits: linux.resources().as_ref().map(limits).transpose()?.unwrap_or_default(),
         rootfs,
         network: if own_network { Network::Own(extra.interfaces.clone()) } else { Network::Host },
+        shared,
         program: program(process, linux.seccomp().as_ref(), (&extra.user, &extra.groups), extra.open_stdin)?,
         init: extra.init,
     })

@@ -30,6 +30,9 @@ pub struct Container {
     pub rootfs: Rootfs,
     /// Its way to others.
     pub network: Network,
+    /// Which other namespaces it has not for itself but shares with the host: those of host name
+    /// and System V IPC can be (`CLONE_NEWUTS`, `CLONE_NEWIPC`).
+    pub shared: CloneFlags,
     /// What it runs.
     pub program: Program,
     /// Whether PID 1 is ours, which reaps and forwards signals (`--init`).
@@ -93,7 +96,8 @@ impl Container {
         let (parent, name) = &self.cgroup;
         let cgroup = Cgroup::create(parent, name, &self.limits)?; // lesson 3
 
-        let mut isolation = Isolation::container().born_in(cgroup.birthplace()); // lesson 1
+        let isolation = Isolation::container().born_in(cgroup.birthplace()); // lesson 1
+        let mut isolation = isolation.without(self.shared);
         if self.network == Network::Host {
             isolation = isolation.without(CloneFlags::CLONE_NEWNET);
         }
@@ -101,7 +105,9 @@ impl Container {
             .spawn(|| {
                 cgroup.enter()?;
                 own_namespace()?;
-                set_hostname(&self.hostname)?;
+                if !self.shared.contains(CloneFlags::CLONE_NEWUTS) {
+                    set_hostname(&self.hostname)?;
+                }
                 if self.network == Network::Own(vec![]) {
                     network::lo_up()?;
                 }

@@ -27,6 +27,7 @@ pub const CASES: &[Case] = &[
     case!(parameters_of_the_kernel_are_set_where_they_are_the_containers_own),
     case!(a_users_program_may_open_any_port_of_its_own_network).needs(&[Need::Users]),
     case!(limits_of_a_process_are_set),
+    case!(host_name_and_ipc_are_the_hosts_if_it_was_asked_for),
     case!(a_file_system_in_memory_has_the_options_that_were_asked_for),
     case!(the_attack_a_file_handle_leads_out_with_one_capability_more).needs(&[Need::Root]),
     case!(what_proc_shows_of_the_host_is_masked),
@@ -552,4 +553,36 @@ fn the_attack_a_file_handle_leads_out_with_one_capability_more(lab: &Lab) {
 #[cfg(not(target_arch = "x86_64"))]
 fn the_attack_a_file_handle_leads_out_with_one_capability_more(_: &Lab) {
     panic!("the attacking program is written for x86-64 only");
+}
+
+fn host_name_and_ipc_are_the_hosts_if_it_was_asked_for(lab: &Lab) {
+    lab.canoa(&["run", "-d", "--name", "box", "--uts", "host", "--ipc", "host", "base", "sleep", "1000"])
+        .ok();
+    lab.canoa(&["run", "-d", "--name", "own", "--ipc", "none", "base", "sleep", "1000"]).ok();
+    for (kind, shared) in [("uts", true), ("ipc", true), ("pid", false), ("mnt", false)] {
+        let of = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/{kind}")).unwrap();
+        let (ours, own) = (of("self"), of(&lab.pid("own").to_string()));
+        assert_eq!(of(&lab.pid("box").to_string()) == ours, shared, "{kind}");
+        assert_ne!(own, ours, "{kind}");
+    }
+    let name = nix::unistd::gethostname().unwrap();
+    lab.canoa(&["exec", "box", "hostname"]).ok().says(&name.to_string_lossy());
+    // What the host puts into shared memory is there, and nothing is mounted with `none`.
+    let file = format!("/dev/shm/{}", lab.name);
+    std::fs::write(&file, "from the host").unwrap();
+    let seen = lab.canoa(&["exec", "box", "cat", &file]);
+    std::fs::remove_file(&file).unwrap();
+    seen.ok().says("from the host");
+    lab.canoa(&["exec", "own", "grep", "/dev/shm", "/proc/mounts"]).exits(1);
+    for (flags, words) in [
+        (["--uts", "mine"], "invalid UTS mode: mine"),
+        (["--ipc", "mine"], "invalid IPC mode: mine"),
+        (["--ipc", "container:box"], "--ipc container:NAME"),
+        (["--pid", "host"], "--pid"),
+        (["--uts=host", "--hostname=x"], "conflicting options: hostname and the UTS mode"),
+    ] {
+        lab.canoa(&[&["run", "--rm"], &flags[..], &["base", "true"]].concat())
+            .exits(125)
+            .complains_about(words);
+    }
 }

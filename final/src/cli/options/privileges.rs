@@ -46,10 +46,10 @@ pub struct Privileges {
     /// Size of /dev/shm
     #[arg(long, value_name = "SIZE", value_parser = parse::size::parse)]
     shm_size: Option<i64>,
-    /// Shared memory and message queues: private, shareable, host, none, container:NAME
+    /// Shared memory and message queues: private, shareable, host, none
     #[arg(long, value_name = "MODE")]
     ipc: Option<String>,
-    /// Processes that it sees: host, container:NAME
+    /// Processes that it sees: private
     #[arg(long, value_name = "MODE")]
     pid: Option<String>,
     /// Host name: host

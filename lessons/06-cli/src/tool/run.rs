@@ -17,6 +17,7 @@ use lifecycle::record::{Record, Status, now};
 use lifecycle::stdio::Stdio;
 use lifecycle::terminal::size;
 use lifecycle::{Container, Network, Program, Running, start_in};
+use namespaces::CloneFlags;
 use namespaces::{Command, Process};
 use rootfs::{Mount, OwnBinary, Privileges, Rootfs};
 
@@ -173,6 +174,7 @@ fn container(
         },
         rootfs,
         network,
+        shared: CloneFlags::empty(),
         program: program(config)?,
         init: config.init,
     })
