@@ -4,12 +4,15 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::lab::{Container, eventually, groups, lesson, program};
+use cgroups::{Cgroup, Limits, remove_parent};
+
+use crate::lab::{Container, eventually, groups, lesson, program, random};
 use crate::{Test, tests};
 
 pub const TESTS: &[Test] = tests![
     nothing_is_left_of_the_groups,
     nothing_is_left_after_a_failure,
+    a_failure_leaves_no_parent_either,
     what_a_killed_program_left_the_next_one_removes,
     many_at_once_do_not_get_in_each_other_s_way,
 ];
@@ -54,6 +57,20 @@ fn nothing_is_left_after_a_failure() {
     ] {
         assert_eq!(groups_of(run(words)), none, "{words:?}");
     }
+}
+
+fn a_failure_leaves_no_parent_either() {
+    // One of its own: in that of the other tests there are others' groups.
+    let parent = format!("canoa-parent-{}", random(0, u64::MAX));
+    let impossible = Limits { cpus: Some("7999".parse().unwrap()), ..Limits::default() };
+    let error = Cgroup::create(&format!("/{parent}"), "group", &impossible).unwrap_err();
+    assert!(error.hint.contains("7999"), "{error}");
+    assert_eq!(groups(&parent), Vec::<PathBuf>::new());
+    let cgroup = Cgroup::create(&format!("/{parent}"), "group", &Limits::default()).unwrap();
+    assert!(!groups(&parent).is_empty());
+    cgroup.remove().unwrap();
+    remove_parent(&format!("/{parent}")).unwrap();
+    assert_eq!(groups(&parent), Vec::<PathBuf>::new());
 }
 
 fn what_a_killed_program_left_the_next_one_removes() {

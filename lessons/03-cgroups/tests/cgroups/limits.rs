@@ -101,8 +101,8 @@ fn a_device_that_no_rule_allows_can_be_made_and_not_used() {
     let output = lesson(&[
         "sh",
         "-c",
-        "head -c 1 /dev/zero > /dev/null && echo null; mknod /tmp/disk b 254 0 && test -b /tmp/disk && echo made; \
-         head -c 1 /tmp/disk",
+        "head -c 1 /dev/zero > /dev/null && echo null; mknod /tmp/tun c 10 200 && test -c /tmp/tun && echo made; \
+         head -c 1 /tmp/tun",
     ]);
     if nix::unistd::geteuid().is_root() {
         assert_eq!(String::from_utf8_lossy(&output.stdout), "null\nmade\n", "{output:?}");
