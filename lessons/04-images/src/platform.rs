@@ -178,4 +178,21 @@ mod tests {
         }
         assert_eq!(platform("Linux/ARM64/v8").to_string(), "linux/arm64/v8");
     }
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_the_parser_panic_and_what_is_read_is_written_the_same(
+            any: String,
+            text in "[a-z0-9._-]{1,9}(/[a-z0-9._-]{1,9}){0,3}",
+        ) {
+            for text in [any.as_str(), text.as_str()] {
+                match text.parse::<Platform>() {
+                    Ok(platform) => {
+                        proptest::prop_assert_eq!(platform.to_string(), text.to_ascii_lowercase());
+                        proptest::prop_assert_eq!(platform.accepts(&platform), Some(u32::MAX));
+                    }
+                    Err(error) => proptest::prop_assert_eq!(error.to_string().lines().count(), 1),
+                }
+            }
+        }
+    }
 }

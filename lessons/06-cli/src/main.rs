@@ -99,7 +99,12 @@ enum Word {
 
 /// The program. (Lesson 6's tests run it within themselves, to listen to its steps.)
 pub fn main() {
-    match carry_out(Cli::parse()) {
+    let cli = Cli::try_parse().unwrap_or_else(|error| {
+        let _ = error.print();
+        // Help was asked for, or the words make no sense: then Docker says 125.
+        exit(if error.use_stderr() { 125 } else { 0 })
+    });
+    match carry_out(cli) {
         Ok(code) => exit(code),
         Err(error) => {
             eprintln!("lesson-06: {error:#}");
