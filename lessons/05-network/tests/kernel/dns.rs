@@ -289,11 +289,17 @@ fn nobody() {
 }
 
 fn internal() {
-    let server = host_server("127.0.0.1:0", |_| panic!("a question has left"));
-    let asked = Asked::on("172.29.0.2 web\n", &[server], false);
+    network::lo_up().unwrap();
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let tcp = TcpListener::bind(udp.local_addr().unwrap()).unwrap();
+    udp.set_nonblocking(true).unwrap();
+    tcp.set_nonblocking(true).unwrap();
+    let asked = Asked::on("172.29.0.2 web\n", &[udp.local_addr().unwrap()], false);
     asked.ask("secret.example.org", TYPE::A).failed();
     asked.ask_by_tcp("secret.example.org", TYPE::A).failed();
     asked.ask("web", TYPE::A).is(&["172.29.0.2"]);
+    assert!(udp.recv(&mut [0; 512]).is_err(), "a question has left by UDP");
+    assert!(tcp.accept().is_err(), "a question has left by TCP");
 }
 
 fn spoofed() {
