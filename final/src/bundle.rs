@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use lifecycle::log::Bounds;
+use network::publish::Mapping;
 use network::{Interface, Zone};
 use oci_spec::runtime::Process;
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,12 @@ pub struct Extra {
     /// What its name server knows.
     #[serde(default)]
     pub names: Names,
+    /// The published ports, in the order of the sockets that come with them (`--port`).
+    #[serde(default)]
+    pub ports: Vec<Mapping>,
+    /// The nftables table into which rules for them go; none where no rule helps.
+    #[serde(default)]
+    pub rules: Option<String>,
     /// The json-file log, or none.
     pub log: Option<PathBuf>,
     /// How much of it is kept.

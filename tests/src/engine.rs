@@ -80,8 +80,8 @@ pub fn binary() -> Result<PathBuf> {
 pub fn long_form(command: &str) -> Vec<&str> {
     match command {
         "ps" => vec!["container", "ls"],
-        "run" | "create" | "attach" | "wait" | "start" | "stop" | "kill" | "rm" | "exec" | "top" | "logs"
-        | "export" | "pause" | "unpause" => vec!["container", command],
+        "run" | "create" | "attach" | "wait" | "start" | "stop" | "kill" | "rm" | "exec" | "top" | "port"
+        | "logs" | "export" | "pause" | "unpause" => vec!["container", command],
         "images" => vec!["image", "ls"],
         "pull" => vec!["image", "pull"],
         "rmi" => vec!["image", "rm"],

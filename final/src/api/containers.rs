@@ -20,7 +20,7 @@ use crate::bundle::Streams;
 use crate::engine::containers::Container;
 use crate::engine::error::{Error, blocking};
 use crate::engine::stop::Condition;
-use crate::engine::{attach, create, monitor, pause, platform, processes, start, stop, volumes};
+use crate::engine::{attach, create, monitor, pause, platform, ports, processes, start, stop, volumes};
 
 pub fn routes() -> Router<App> {
     Router::new()
@@ -62,6 +62,8 @@ async fn create_one(State(app): State<App>, params: Params, bytes: Bytes) -> Res
         to_the_end(async move { create::create(&engine, name, body, wanted).await }).await?;
     let image = app.engine.images.find(&container.with(|record| record.config.image_id.clone()));
     warnings.extend(image.ok().filter(|_| !asked).and_then(|image| platform::warning(&image)));
+    let discarded = container.with(|record| ports::warnings(&record.config));
+    warnings.extend(discarded.into_iter().map(str::to_owned));
     let answer = json!({ "Id": container.id, "Warnings": warnings });
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }

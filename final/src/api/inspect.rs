@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use lifecycle::record::{Record, Status};
+use network::publish::{Mapping, Protocol};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -16,6 +17,7 @@ use crate::engine::config::{Config, MountPoint};
 use crate::engine::containers::Container;
 use crate::engine::endpoints::{Endpoint, names_of};
 use crate::engine::files::hostname;
+use crate::engine::ports::shown;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -287,7 +289,7 @@ fn network_settings(engine: &Engine, record: &Record<Config>) -> NetworkSettings
         bridge: "",
         sandbox_id: pid.map(|_| record.id.clone()).unwrap_or_default(),
         sandbox_key: pid.map(|pid| format!("/proc/{pid}/ns/net")).unwrap_or_default(),
-        ports: Map::new(),
+        ports: ports(record),
         hairpin_mode: false,
         link_local_ipv6_address: "",
         link_local_ipv6_prefix_len: 0,
@@ -296,6 +298,17 @@ fn network_settings(engine: &Engine, record: &Record<Config>) -> NetworkSettings
         first: record.config.networks.get("bridge").map(Address::of).unwrap_or_default(),
         networks: endpoints(engine, record),
     }
+}
+
+/// `{"80/tcp":[{"HostIp":"0.0.0.0","HostPort":"8080"}],"81/tcp":null}`: null for one that is only exposed.
+fn ports(record: &Record<Config>) -> Map<String, Value> {
+    let place =
+        |port: &Mapping| json!({ "HostIp": port.address.to_string(), "HostPort": port.host.to_string() });
+    let entry = |(port, protocol, published): (u16, Protocol, Vec<Mapping>)| {
+        let places: Vec<Value> = published.iter().map(place).collect();
+        (format!("{port}/{protocol}"), if places.is_empty() { Value::Null } else { places.into() })
+    };
+    shown(&record.config, record.state.status).into_iter().map(entry).collect()
 }
 
 /// A mount as tables and inspect show it.

@@ -14,6 +14,7 @@ use crate::engine::Engine;
 use crate::engine::config::Config;
 use crate::engine::containers::Container;
 use crate::engine::error::{Error, Result};
+use crate::engine::ports::shown;
 
 /// Which containers are wanted.
 #[derive(Debug)]
@@ -157,7 +158,7 @@ fn summary(engine: &Engine, container: &Arc<Container>, record: &Record<Config>,
         image_id: config.image_id.clone(),
         command: command(&config.command()),
         created: times::seconds(&record.created_at),
-        ports: Vec::new(),
+        ports: ports(record),
         size_rw,
         size_root_fs: size_rw.map(|size| size + image_size()),
         labels: config.body.labels.clone().unwrap_or_default().into_iter().collect(),
@@ -167,6 +168,25 @@ fn summary(engine: &Engine, container: &Arc<Container>, record: &Record<Config>,
         network_settings: NetworkSettings { networks: endpoints(engine, record) },
         mounts: config.mounts.iter().map(mount_point).collect(),
     }
+}
+
+/// Published ports, an entry for each of the host's addresses; and those that are only exposed.
+fn ports(record: &Record<Config>) -> Vec<Value> {
+    let mut all = Vec::new();
+    for (port, protocol, published) in shown(&record.config, record.state.status) {
+        if published.is_empty() {
+            all.push(json!({ "PrivatePort": port, "Type": protocol.to_string() }));
+        }
+        all.extend(published.iter().map(|place| {
+            json!({
+                "IP": place.address.to_string(),
+                "PrivatePort": port,
+                "PublicPort": place.host,
+                "Type": protocol.to_string(),
+            })
+        }));
+    }
+    all
 }
 
 /// The command in one line; words with blanks in quotes.

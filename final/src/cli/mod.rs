@@ -19,6 +19,7 @@ mod options;
 mod output;
 mod parse;
 mod pause;
+mod port;
 mod progress;
 mod ps;
 mod pull;
@@ -129,6 +130,7 @@ enum ContainerCommand {
     Exec(exec::Args),
     Logs(logs::Args),
     Top(top::Args),
+    Port(port::Args),
     Wait(wait::Args),
     Rename(rename::Args),
     Export(export::Args),
@@ -245,6 +247,7 @@ async fn container(client: &Client, command: ContainerCommand) -> Outcome {
         ContainerCommand::Exec(args) => exec::run(client, args).await,
         ContainerCommand::Logs(args) => logs::run(client, args).await,
         ContainerCommand::Top(args) => top::run(client, args).await,
+        ContainerCommand::Port(args) => port::run(client, args).await,
         ContainerCommand::Wait(args) => wait::run(client, args).await,
         ContainerCommand::Rename(args) => rename::run(client, args).await,
         ContainerCommand::Export(args) => export::run(client, args).await,

@@ -3,8 +3,13 @@
 pub mod networks;
 mod privileges;
 
-use bollard_stubs::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig, NetworkingConfig};
+use std::collections::HashMap;
+
+use bollard_stubs::models::{
+    ContainerCreateBody, HostConfig, HostConfigLogConfig, NetworkingConfig, PortBinding,
+};
 use clap::{ArgAction, Args, ValueEnum};
+use network::publish::{BadPublish, Publish};
 
 use super::failure::Failure;
 use super::parse::{self, volume::Volume};
@@ -109,6 +114,15 @@ pub struct Options {
     pub init: bool,
     #[command(flatten)]
     networks: networks::Networks,
+    /// Publish a port on the host: 8080:80, 127.0.0.1:8080:80/udp, 80, 8000-8005:9000-9005
+    #[arg(short, long, value_name = "SPEC", value_parser = publish)]
+    pub publish: Vec<Publish>,
+    /// Publish all exposed ports, at ports that are free
+    #[arg(short = 'P', long)]
+    pub publish_all: bool,
+    /// Say that it has a port: 80, 53/udp, 8000-8005
+    #[arg(long, value_name = "PORT", value_parser = expose)]
+    pub expose: Vec<Publish>,
     /// Set a label
     #[arg(short, long, value_name = "KEY=VALUE")]
     pub label: Vec<String>,
@@ -197,6 +211,8 @@ impl Options {
                 config: Some(self.log_opt.iter().cloned().collect()),
             }),
             network_mode: Some(network),
+            port_bindings: Some(port_bindings(&self.publish)),
+            publish_all_ports: Some(self.publish_all),
             // A resize after the start may come when the program has drawn already.
             console_size: console_size(self.tty),
             ..HostConfig::default()
@@ -216,6 +232,7 @@ impl Options {
             cmd: (!command.is_empty()).then(|| command.to_vec()),
             image: Some(self.image().to_owned()),
             volumes: (!anonymous.is_empty()).then_some(anonymous),
+            exposed_ports: Some(self.publish.iter().chain(&self.expose).flat_map(container_ports).collect()),
             working_dir: Some(self.workdir.clone().unwrap_or_default()),
             // `--entrypoint ""` takes the image's away: a list with one empty word, says Docker.
             entrypoint: self.entrypoint.clone().map(|program| vec![program]),
@@ -233,6 +250,34 @@ impl Options {
 pub fn console_size(tty: bool) -> Option<Vec<usize>> {
     let (rows, columns) = session::size().filter(|_| tty)?;
     Some(vec![rows.into(), columns.into()])
+}
+
+fn publish(text: &str) -> Result<Publish, String> {
+    text.parse().map_err(|error: BadPublish| error.to_string())
+}
+
+fn expose(text: &str) -> Result<Publish, String> {
+    match text.contains(':') {
+        true => Err("write 80, 53/udp or 8000-8005; to publish it is -p".to_owned()),
+        false => publish(text),
+    }
+}
+
+/// `80/tcp`, for each port of the container.
+fn container_ports(publish: &Publish) -> impl Iterator<Item = String> + use<> {
+    publish.bindings().map(|binding| format!("{}/{}", binding.port, binding.protocol))
+}
+
+fn port_bindings(publish: &[Publish]) -> HashMap<String, Option<Vec<PortBinding>>> {
+    let mut all: HashMap<String, Option<Vec<PortBinding>>> = HashMap::new();
+    for binding in publish.iter().flat_map(Publish::bindings) {
+        let key = format!("{}/{}", binding.port, binding.protocol);
+        all.entry(key).or_default().get_or_insert_default().push(PortBinding {
+            host_ip: Some(binding.address.map(|address| address.to_string()).unwrap_or_default()),
+            host_port: Some(binding.host.map(|host| host.to_string()).unwrap_or_default()),
+        });
+    }
+    all
 }
 
 fn swap(text: &str) -> Result<i64, String> {

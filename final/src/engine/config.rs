@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use bollard_stubs::models::{ContainerCreateBody, HostConfig};
 use images::config::Run;
+use network::publish::Mapping;
 use serde::{Deserialize, Serialize};
 
 use super::endpoints::Endpoint;
@@ -25,6 +26,9 @@ pub struct Config {
     pub mounts: Vec<MountPoint>,
     /// Its networks and, while it runs, its address on each. The key is the network's name.
     pub networks: BTreeMap<String, Endpoint>,
+    /// The ports of the host that are its own, while it runs.
+    #[serde(default)]
+    pub published: Vec<Mapping>,
 }
 
 /// A volume or a path of the host at a place in the container.

@@ -58,6 +58,7 @@ fn make(
         layers: image.layers,
         mounts: Vec::new(),
         networks: BTreeMap::new(),
+        published: Vec::new(),
     };
     match config.network_mode().strip_prefix("container:") {
         Some(name) => share_network(engine, &mut config, name)?,

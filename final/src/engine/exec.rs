@@ -12,7 +12,7 @@ use tokio::sync::{Mutex as AsyncMutex, Notify};
 use super::Engine;
 use super::containers::Container;
 use super::error::{Error, Kind, Result, blocking};
-use super::monitor::{Monitor, Requests, send};
+use super::monitor::{Handed, Monitor, Requests, send};
 use super::spec;
 use crate::bundle::{self, Event, Request, Streams};
 
@@ -185,7 +185,8 @@ async fn run(
     let started = blocking(move || {
         let plan = plan(&exec2)?;
         let netns = engine2.settings.netns.as_ref().map(std::os::fd::AsFd::as_fd);
-        Ok((Monitor::spawn(&engine2.own_binary, &["exec"], client.into_iter().collect(), netns)?, plan))
+        let handed = Handed { attached: client.into_iter().collect(), ports: vec![], netns };
+        Ok((Monitor::spawn(&engine2.own_binary, &["exec"], handed)?, plan))
     });
     let (mut monitor, plan) = started.await.map_err(engine_failed)?;
     monitor.send_line(&plan).await.map_err(engine_failed)?;

@@ -23,6 +23,7 @@ pub mod networks;
 pub mod options;
 pub mod pause;
 pub mod platform;
+pub mod ports;
 pub mod processes;
 pub mod profile;
 pub mod reconcile;
@@ -45,6 +46,7 @@ use events::Events;
 use exec::Execs;
 use images::Images;
 use networks::Networks;
+use ports::Ports;
 use rootfs::OwnBinary;
 use volumes::Volumes;
 
@@ -75,6 +77,8 @@ pub struct Engine {
     pub images: Images,
     /// The networks and who has which address.
     pub networks: Networks,
+    /// The ports of the host that containers have.
+    pub ports: Ports,
     /// The named volumes.
     pub volumes: Volumes,
     /// What happens, for those who watch.
@@ -104,6 +108,7 @@ impl Engine {
             execs: Execs::default(),
             images,
             networks,
+            ports: Ports::default(),
             volumes,
             events: Events::default(),
             own_binary: OwnBinary::seal(),

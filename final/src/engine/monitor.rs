@@ -33,6 +33,17 @@ pub type Requests = OwnedWriteHalf;
 /// So many digits of a container's id are the name of its monitor's socket.
 pub const SOCKET_NAME: usize = 32;
 
+/// What a monitor gets, beside its words.
+#[derive(Debug)]
+pub struct Handed<'a> {
+    /// Those who are attached already.
+    pub attached: Vec<(Streams, StdStream)>,
+    /// The sockets of published ports.
+    pub ports: Vec<BorrowedFd<'a>>,
+    /// The network namespace in which the bridges are, if it isn't ours.
+    pub netns: Option<BorrowedFd<'a>>,
+}
+
 impl Engine {
     /// Where the monitor of a container listens: half of the id is name enough, and the path of a
     /// socket has only 107 bytes.
@@ -42,32 +53,37 @@ impl Engine {
 }
 
 impl Monitor {
-    /// Starts `canoa monitor` with these arguments, this connection as its descriptor 3, and those
-    /// who are attached already from 4 on.
+    /// Starts `canoa monitor` with these arguments, this connection as its descriptor 3, and what it is
+    /// handed from 4 on.
     ///
     /// Needs a tokio runtime around it, whose reaper later takes in the monitor's exit status.
-    pub fn spawn(
-        program: &OwnBinary,
-        arguments: &[&str],
-        attached: Vec<(Streams, StdStream)>,
-        netns: Option<BorrowedFd<'_>>,
-    ) -> Result<Monitor> {
+    pub fn spawn(program: &OwnBinary, arguments: &[&str], handed: Handed<'_>) -> Result<Monitor> {
+        let Handed { attached, ports, netns } = handed;
         let failed = |error: io::Error| Error::internal("starting canoa monitor", error);
         let (ours, theirs) = StdStream::pair().map_err(failed)?;
-        let mut command = Command::new(program.path());
+        // Descriptors 3, 4, … in the monitor. First they are all moved above that range, so that putting
+        // one in its place can't overwrite another that is still to come, nor the program itself.
+        let lowest = 3 + attached.len() as RawFd + ports.len() as RawFd + 2;
+        let own =
+            program.descriptor().map(|own| above(own.as_raw_fd(), lowest)).transpose().map_err(failed)?;
+        let mut command = Command::new(match &own {
+            Some(own) => PathBuf::from(format!("/proc/self/fd/{}", own.as_raw_fd())),
+            None => program.path(),
+        });
         command.arg0("canoa").arg("monitor").args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         // With --init a copy of the monitor is PID 1 inside, and shows /proc/1/environ to everybody in
         // there: nothing of the person's who started the daemon.
         command.env_clear();
 
-        // Descriptors 3, 4, … in the monitor. First they are all moved above that range, so that
-        // putting one in its place can't overwrite another that is still to come.
-        let lowest = 3 + attached.len() as RawFd + 2;
         let mut places = vec![above(theirs.as_raw_fd(), lowest).map_err(failed)?];
         for (streams, stream) in &attached {
             command.arg("--attach").arg(format!("{}={}", 3 + places.len(), words(*streams)));
             places.push(above(stream.as_raw_fd(), lowest).map_err(failed)?);
+        }
+        for port in ports {
+            command.arg("--port").arg((3 + places.len()).to_string());
+            places.push(above(port.as_raw_fd(), lowest).map_err(failed)?);
         }
         if let Some(netns) = netns {
             command.arg("--netns").arg((3 + places.len()).to_string());

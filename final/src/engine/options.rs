@@ -7,7 +7,7 @@ use bollard_stubs::models::{ContainerCreateBody, EndpointSettings, HostConfig, R
 use lifecycle::log::Bounds;
 
 use super::error::{Error, Result};
-use super::{capabilities, devices, files, limits, security, stop, sysctls, ulimits};
+use super::{capabilities, devices, files, limits, ports, security, stop, sysctls, ulimits};
 
 /// Checks a create body.
 ///
@@ -31,6 +31,8 @@ pub fn check(body: &ContainerCreateBody) -> Result<()> {
     if named && host.uts_mode.as_deref() == Some("host") {
         return Err(Error::invalid("conflicting options: hostname and the UTS mode"));
     }
+    ports::exposed(body)?;
+    ports::wanted(body)?;
     check_endpoints(body)?;
     if let Some(signal) = body.stop_signal.as_deref().filter(|signal| !signal.is_empty()) {
         stop::parse_signal(signal)?;
@@ -69,15 +71,12 @@ fn check_host(host: &HostConfig) -> Result<()> {
     let word = |text: &Option<String>, harmless: &[&str]| {
         text.as_deref().is_some_and(|text| !text.is_empty() && !harmless.contains(&text))
     };
-    let ports = host.port_bindings.iter().flatten().any(|(_, bindings)| filled(bindings));
     let policy = host.restart_policy.as_ref().and_then(|policy| policy.name);
     let none = [None, Some(RestartPolicyNameEnum::EMPTY), Some(RestartPolicyNameEnum::NO)];
     let log = host.log_config.as_ref();
     let unknown_log = log.is_some_and(|log| word(&log.typ, &["json-file", "none"]));
     log_bounds(host)?;
     refuse(&[
-        ("publishing ports (-p)", ports),
-        ("publishing all ports (-P)", host.publish_all_ports == Some(true)),
         ("--gpus", filled(&host.device_requests)),
         ("--link", filled(&host.links)),
         ("--volumes-from", filled(&host.volumes_from)),
@@ -212,11 +211,8 @@ mod tests {
 
     #[test]
     fn what_this_engine_does_not_have_is_refused_by_name() {
-        let refused = [
-            (r#"{"PortBindings":{"80/tcp":[{"HostPort":"8080"}]}}"#, "-p"),
-            (r#"{"RestartPolicy":{"Name":"always"}}"#, "--restart"),
-            (r#"{"PidMode":"host"}"#, "--pid"),
-        ];
+        let refused =
+            [(r#"{"RestartPolicy":{"Name":"always"}}"#, "--restart"), (r#"{"PidMode":"host"}"#, "--pid")];
         for (host, flag) in refused {
             let error = checked(host).unwrap_err();
             assert!(error.kind == Kind::Unsupported && error.message.contains(flag), "{host}: {error}");

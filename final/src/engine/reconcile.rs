@@ -13,7 +13,7 @@ use super::containers::Container;
 use super::error::{Result, blocking};
 use super::monitor::{Monitor, SOCKET_NAME};
 use super::start::{after_cleaning, ended, follow, save_started, unwatched_exit};
-use super::{pause, stop};
+use super::{pause, ports, stop};
 use crate::bundle::Event;
 
 /// Takes up every container that still runs, notes the end of those that don't, and frees what the
@@ -47,6 +47,8 @@ pub async fn reconcile(engine: &Arc<Engine>) -> Result<()> {
         .collect();
     let sweeping = engine.clone();
     blocking(move || {
+        // Before addresses are free for others.
+        ports::reconcile(&sweeping)?;
         sweeping.networks.reconcile(|owner| living.contains(owner))?;
         sweeping.networks.write_all_names(&sweeping)?;
         // Sockets of monitors that were killed: nobody listens there any more.

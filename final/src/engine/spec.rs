@@ -48,6 +48,9 @@ pub fn build(engine: &Engine, folder: &Path, record: &Record<Config>) -> Result<
         groups: host.group_add.clone().unwrap_or_default(),
         interfaces: engine.networks.interfaces(&config.networks)?,
         names: Names { zones: engine.networks.zones(&config.networks), servers: files::servers(config)? },
+        // The start knows.
+        ports: vec![],
+        rules: None,
         log: log.then(|| folder.join("log.json")),
         log_bounds: options::log_bounds(&host)?,
         open_stdin: stdin,
@@ -327,6 +330,7 @@ mod tests {
                 layers: Vec::new(),
                 mounts: vec![mount("/data/inner", false), mount("/data", true)],
                 networks: Default::default(),
+                published: vec![],
             },
             state: State::default(),
         }

@@ -1,6 +1,7 @@
 //! Starting a container, and following it to its end.
 
 use std::fs;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,14 +9,16 @@ use std::time::Duration;
 use cgroups::Cgroup;
 use lifecycle::record::{Status, now};
 use namespaces::Process;
+use network::publish::Mapping;
 
 use super::Engine;
 use super::containers::Container;
 use super::copy_up::copy_up;
 use super::error::{Error, Kind, Result, blocking};
-use super::monitor::Monitor;
+use super::monitor::{Handed, Monitor};
+use super::ports::{self, Reserved};
 use super::{files, spec, stop};
-use crate::bundle::{Event, Exited};
+use crate::bundle::{Event, Exited, Extra};
 
 /// Starts a container; returns when its program runs.
 ///
@@ -74,14 +77,21 @@ impl From<Error> for Failure {
 }
 
 async fn run(engine: &Arc<Engine>, container: &Arc<Container>) -> Result<(Process, Monitor), Failure> {
+    // First of all: a port that somebody has is an error before anything is made.
+    let Reserved { ports, table } = ports::reserve(engine, container).await?;
     engine.networks.connect(engine, container).await?;
     let mut monitor = {
         let (engine, container) = (engine.clone(), container.clone());
         blocking(move || {
-            let bundle = prepare(&engine, &container)?;
-            let attached = container.waiting.take();
-            let netns = engine.settings.netns.as_ref().map(std::os::fd::AsFd::as_fd);
-            Monitor::spawn(&engine.own_binary, &["run", &bundle.to_string_lossy()], attached, netns)
+            let bundle =
+                prepare(&engine, &container, ports.iter().map(|port| port.mapping).collect(), table)?;
+            let handed = Handed {
+                attached: container.waiting.take(),
+                ports: ports.iter().map(AsFd::as_fd).collect(),
+                netns: engine.settings.netns.as_ref().map(AsFd::as_fd),
+            };
+            // From here on the ports are the monitor's; ours are closed.
+            Monitor::spawn(&engine.own_binary, &["run", &bundle.to_string_lossy()], handed)
         })
         .await?
     };
@@ -104,7 +114,12 @@ fn silent(what: &str) -> Failure {
 }
 
 /// Makes everything that a monitor needs: the small files, the bundle.
-fn prepare(engine: &Engine, container: &Container) -> Result<std::path::PathBuf> {
+fn prepare(
+    engine: &Engine,
+    container: &Container,
+    ports: Vec<Mapping>,
+    rules: Option<String>,
+) -> Result<std::path::PathBuf> {
     let record = container.record();
     let folder = &container.folder;
     // The last run's: should the monitor die, its exit must not be taken for this one's.
@@ -112,6 +127,7 @@ fn prepare(engine: &Engine, container: &Container) -> Result<std::path::PathBuf>
     files::write(engine, folder, &record)?;
     copy_up(engine, folder, &record)?;
     let (spec, extra) = spec::build(engine, folder, &record)?;
+    let extra = Extra { ports, rules, ..extra };
     write_json(&folder.join("config.json"), &spec)?;
     write_json(&folder.join("canoa.json"), &extra)?;
     Ok(folder.clone())
@@ -157,6 +173,7 @@ async fn failed(engine: &Arc<Engine>, container: &Arc<Container>, failure: Failu
     if let Err(error) = changed.await {
         tracing::warn!("container {}: {error}", container.id);
     }
+    ports::release(engine, container).await;
     engine.networks.disconnect(engine, container).await;
     container.tell(|life| life.ended += 1);
     if container.with(|record| record.config.auto_remove()) {
@@ -256,6 +273,7 @@ pub async fn after_cleaning(engine: &Arc<Engine>, container: &Arc<Container>) {
     if let Err(error) = blocking(move || Ok(Cgroup::open(&parent, &id)?.remove()?)).await {
         tracing::warn!("container {}: {error}", container.id);
     }
+    ports::release(engine, container).await;
     engine.networks.disconnect(engine, container).await;
     container.tell(|life| life.cleaning = false);
     if container.with(|record| record.config.auto_remove()) {

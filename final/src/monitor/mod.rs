@@ -36,11 +36,13 @@ const ENGINE: RawFd = 3;
 struct Options {
     /// Those who are attached before the start: a connection each.
     attached: Vec<(OwnedFd, Streams)>,
+    /// The sockets of the published ports.
+    ports: Vec<OwnedFd>,
     /// The network namespace in which the bridges are, if it isn't the engine's own.
     netns: Option<OwnedFd>,
 }
 
-/// `canoa monitor run BUNDLE | exec [--netns FD] [--attach FD=stdin,stdout,stderr]…`
+/// `canoa monitor run BUNDLE | exec [--netns FD] [--port FD]… [--attach FD=stdin,stdout,stderr]…`
 pub fn main(words: impl IntoIterator<Item = String>) -> ExitCode {
     let words: Vec<String> = words.into_iter().collect();
     let Some(engine) = take_descriptor(ENGINE) else {
@@ -73,12 +75,15 @@ fn engine_copy(engine: &UnixStream) -> Result<UnixStream> {
 fn prepare(words: &[String]) -> Result<Options> {
     // A session of its own: Ctrl-C at the daemon's terminal is not meant for us.
     let _ = nix::unistd::setsid();
-    let mut options = Options { attached: vec![], netns: None };
+    let mut options = Options { attached: vec![], ports: vec![], netns: None };
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let value = if word.starts_with("--") { words.next() } else { None };
         match (word.as_str(), value) {
             ("--netns", Some(number)) => options.netns = number.parse().ok().and_then(take_descriptor),
+            ("--port", Some(number)) => {
+                options.ports.extend(number.parse().ok().and_then(take_descriptor));
+            }
             ("--attach", Some(value)) => {
                 let (number, streams) = value.split_once('=').unwrap_or((value, ""));
                 let has = |name: &str| streams.split(',').any(|stream| stream == name);

@@ -9,6 +9,7 @@ use images::Overlay;
 use lifecycle::log::LogWriter;
 use lifecycle::{Client, Streams};
 use namespaces::{Error, Process, Result, step};
+use network::{Port, Published};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::socket::{MsgFlags, recv};
 use oci_spec::runtime::Spec;
@@ -52,6 +53,8 @@ pub(super) fn run(bundle: &Path, engine: UnixStream, options: Options) -> Result
 
     let outcome =
         container.start_when(|pid| wiring.connected(pid, extra.names.zones.clone())).and_then(|running| {
+            // Not before: from here on there may be more than one thread.
+            let mut published = publish(&extra, options.ports)?;
             let process = Process::with_pid(running.child.pid().as_raw())?;
             let mut streams = Streams::new(running.ends, log, extra.stdin_once);
             for (socket, wants) in options.attached {
@@ -71,6 +74,8 @@ pub(super) fn run(bundle: &Path, engine: UnixStream, options: Options) -> Result
 
             let oom_killed = running.cgroup.oom_kills().unwrap_or(0) > 0;
             let exited = Exited { code: status.code(), oom_killed, finished_at: lifecycle::record::now() };
+            // Whoever hears of the end may want the ports.
+            published.free();
             // A full disk must not keep the news from who is listening.
             let kept = keep(&extra.exit, &exited);
             control.tell_all(&Event::Exited(exited));
@@ -79,6 +84,7 @@ pub(super) fn run(bundle: &Path, engine: UnixStream, options: Options) -> Result
             }
             // Now that everybody knows, the rest.
             drop(streams);
+            drop(published);
             running.cgroup.remove()
         });
     let _ = fs::remove_file(&extra.socket);
@@ -92,6 +98,17 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
 
 fn copy(descriptor: &OwnedFd) -> Result<OwnedFd> {
     step("copy descriptor", "", || descriptor.as_fd().try_clone_to_owned())
+}
+
+/// Lets the published ports lead to the container.
+fn publish(extra: &Extra, sockets: Vec<OwnedFd>) -> Result<Published> {
+    if sockets.len() != extra.ports.len() {
+        let reason = format!("{} ports, and {} sockets for them", extra.ports.len(), sockets.len());
+        return Err(Error::new("publish ports", "", reason));
+    }
+    let Some(interface) = extra.interfaces.first() else { return Ok(Published::none()) };
+    let ports = extra.ports.iter().zip(sockets).map(|(mapping, socket)| Port { mapping: *mapping, socket });
+    Published::open(ports.collect(), extra.rules.as_deref(), interface)
 }
 
 /// Whether the engine that started us still lives.

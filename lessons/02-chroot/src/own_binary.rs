@@ -9,7 +9,7 @@
 
 use std::fs::{self, File, Metadata};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -57,6 +57,12 @@ impl OwnBinary {
             None => PathBuf::from(EXE),
         }
     }
+
+    /// The mount's descriptor, for whoever has to put others in their places around it.
+    pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.0.as_ref().map(AsFd::as_fd)
+    }
+
     /// Becomes this program again, with the same words, started from such a mount; does nothing if it
     /// was already, or where there can't be one.
     ///

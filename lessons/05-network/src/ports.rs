@@ -130,6 +130,7 @@ fn open(address: IpAddr, port: u16, protocol: Protocol) -> Result<(OwnedFd, u16)
         libc::EACCES => error.hint(
             "a port below 1024 takes root: choose a higher one, or sysctl net.ipv4.ip_unprivileged_port_start",
         ),
+        libc::EMFILE => error.hint("each takes two descriptors: raise the limit (ulimit -n), or publish fewer"),
         _ => error,
     })
 }

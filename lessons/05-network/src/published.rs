@@ -28,6 +28,11 @@ struct Rules {
 }
 
 impl Published {
+    /// No port at all.
+    pub fn none() -> Published {
+        Published { rules: None, proxy: None }
+    }
+
     /// Lets these ports lead to the container with this interface: by rules in the engine's own nftables
     /// table as far as they go, and the rest through a proxy. `table` is none where no rule would help:
     /// the host drops what it should forward ([`crate::nat::forward_is_blocked`]), or the bridge is in
@@ -36,7 +41,7 @@ impl Published {
     /// It starts a thread: to be called after the container was made.
     // ANCHOR: open
     pub fn open(ports: Vec<Port>, table: Option<&str>, interface: &Interface) -> Result<Published> {
-        let mut published = Published { rules: None, proxy: None };
+        let mut published = Published::none();
         if ports.is_empty() {
             return Ok(published);
         }

@@ -14,6 +14,7 @@ mod network;
 mod networks;
 mod paused;
 mod platform;
+mod ports;
 mod privileges;
 mod pull;
 mod run_flags;
@@ -35,6 +36,7 @@ fn main() -> std::process::ExitCode {
         network::CASES,
         networks::CASES,
         names::CASES,
+        ports::CASES,
         daemon::CASES,
         docker_client::CASES,
         at_once::CASES,
