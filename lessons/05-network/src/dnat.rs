@@ -12,7 +12,7 @@
 //!     map ports-at-canoa0 { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service }
 //!     chain publish-canoa0 {
 //!         type nat hook prerouting priority dstnat
-//!         iifname != "canoa0" fib daddr type local ip daddr != 127.0.0.0/8
+//!         iifname != @bridges fib daddr type local ip daddr != 127.0.0.0/8
 //!             dnat to ip daddr . meta l4proto . th dport map @ports-at-canoa0
 //!         …the same with                 meta l4proto . th dport map @ports-canoa0
 //!     }
@@ -32,15 +32,17 @@
 //!   A packet *to* 127.0.0.1 which arrives from outside must not be rewritten either: that happens
 //!   before the kernel looks whether such a packet may be.
 //! - **`[::1]` and all of IPv6.** The containers have IPv4 addresses only.
-//! - **What comes from the same bridge**, also a container that calls itself by the host's address
-//!   (*hairpin*). The answer would go straight to it, past the host, with the wrong sender; and on a
-//!   machine where netfilter looks at bridged packets (`br_netfilter`) the call wouldn't even arrive,
-//!   as a bridge doesn't send a packet back to where it came from.
+//! - **What comes from a bridge of ours.** From the same one, be it a container that calls itself by the
+//!   host's address (*hairpin*): the answer would go straight to it, past the host, with the wrong sender;
+//!   and on a machine where netfilter looks at bridged packets (`br_netfilter`) the call wouldn't even
+//!   arrive, as a bridge doesn't send a packet back to where it came from. From another one: what passes
+//!   between networks is dropped ([`crate::isolation`]), and whoever publishes a port wants it reached.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use namespaces::{Result, step};
 
+use crate::isolation::BRIDGES;
 use crate::nat::way_out;
 use crate::nftables::map::{Element, Key, Seen, elements};
 use crate::nftables::{Batch, chains};
@@ -107,12 +109,15 @@ fn make(table: &str, bridge: &str) -> Result<()> {
         }
         let mut batch = Batch::new(table, Some(generation));
         batch.add_table();
-        batch.add_map(&any, Key::Port, 1);
-        batch.add_map(&at, Key::AddressAndPort, 2);
+        batch.add_interface_set(BRIDGES);
+        batch.add_interface(BRIDGES, bridge);
+        batch.add_map(&any, Key::Port, 2);
+        batch.add_map(&at, Key::AddressAndPort, 3);
+        let comment = format!("published ports of containers on {bridge}");
         for (chain, seen) in [(&arriving, Seen::Arriving), (&sent, Seen::Sent)] {
             batch.add_destination_nat_chain(chain, seen);
-            for (map, key) in [(&at, Key::AddressAndPort), (&any, Key::Port)] {
-                batch.add_redirect(chain, seen, map, key, bridge);
+            for map in [(at.as_str(), Key::AddressAndPort), (any.as_str(), Key::Port)] {
+                batch.add_redirect(chain, seen, map, BRIDGES, &comment);
             }
         }
         match step("redirect published ports", bridge, || batch.commit()) {

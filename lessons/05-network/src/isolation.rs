@@ -27,7 +27,7 @@ use crate::nftables::filter::Match;
 use crate::nftables::{self, Batch};
 
 /// The set's name.
-const BRIDGES: &str = "bridges";
+pub(crate) const BRIDGES: &str = "bridges";
 
 /// Puts the wall up around a network; `internal`: nothing leads out of it at all. A second call
 /// changes nothing. `table` is the engine's own nftables table, the same for all of its networks.

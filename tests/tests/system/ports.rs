@@ -29,6 +29,7 @@ pub const CASES: &[Case] = &[
         Need::Tool("nft"),
     ]),
     case!(containers_reach_a_published_port_by_the_host_and_so_does_its_own).needs(BUSYBOX),
+    case!(a_container_of_another_network_reaches_a_published_port).needs(BUSYBOX),
     case!(a_port_of_one_address_is_not_at_another).needs(BUSYBOX),
     case!(a_port_that_another_container_has_is_an_error_and_nothing_was_set_up).needs(BUSYBOX),
     case!(a_port_that_another_program_has_is_an_error),
@@ -510,4 +511,17 @@ fn the_last_container_and_system_stop_leave_no_rule_of_ports(lab: &Lab) {
     eventually("its element is gone", || no_rule_leads_anywhere(lab));
     lab.canoa(&["system", "stop"]).ok();
     eventually("everything is as it was", || rules().is_empty() && switches() == before);
+}
+
+fn a_container_of_another_network_reaches_a_published_port(lab: &Lab) {
+    let port = free(1);
+    lab.canoa(&["network", "create", "sea"]).ok();
+    echoes(lab, "web", &[&format!("{port}:80")]);
+    lab.canoa(&["run", "-d", "--name", "far", "--network", "sea", "base", "sleep", "1000"]).ok();
+    let gateway = lab.inspect("far")["NetworkSettings"]["Networks"]["sea"]["Gateway"].clone();
+    let ask = format!("(echo across; sleep 0.3) | busybox nc -w 2 {} {port}", gateway.as_str().unwrap());
+    eventually("it answers", || lab.canoa(&["exec", "far", "sh", "-c", &ask]).stdout == "across\n");
+    // Not by its own address: there is a wall between the two networks.
+    let direct = format!("busybox nc -w 1 {} 80 < /dev/null", lab.address("web"));
+    assert_ne!(lab.canoa(&["exec", "far", "sh", "-c", &direct]).code, 0);
 }

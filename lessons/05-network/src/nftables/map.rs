@@ -10,7 +10,7 @@
 use netlink_bindings::nftables::{FibFlags, MetaKeys, PayloadBase, Request, SetFlags, SetelemListElemAttrs};
 use netlink_socket2::NetlinkSocket;
 
-use super::{Batch, Expressions, REGISTER, compare, header, interface_name, refused, userdata};
+use super::{Batch, Expressions, REGISTER, compare, header, refused, userdata};
 use crate::netlink::Refused;
 
 /// `NF_INET_PRE_ROUTING`: a packet that has just arrived.
@@ -165,19 +165,26 @@ impl Batch<'_> {
             .end_nested();
     }
 
-    /// Adds the rule `iifname != BRIDGE fib daddr type local ip daddr != 127.0.0.0/8 dnat to KEY map
+    /// Adds the rule `iifname != @BRIDGES fib daddr type local ip daddr != 127.0.0.0/8 dnat to KEY map
     /// @MAP`. (What the host itself sends has no `iifname`, so that it isn't asked for.)
-    pub(crate) fn add_redirect(&mut self, chain: &str, seen: Seen, map: &str, key: Key, bridge: &str) {
+    pub(crate) fn add_redirect(
+        &mut self,
+        chain: &str,
+        seen: Seen,
+        (map, key): (&str, Key),
+        bridges: &str,
+        comment: &str,
+    ) {
         let request = self.messages.request().set_create().set_append();
         let mut expressions = request
             .op_newrule_do(&header())
             .into_encoder()
             .push_table_bytes(self.table)
             .push_chain_bytes(chain.as_bytes())
-            .push_userdata(&userdata(&format!("published ports of containers on {bridge}")))
+            .push_userdata(&userdata(comment))
             .nested_expressions();
         if seen == Seen::Arriving {
-            expressions = came_not_by(expressions, bridge);
+            expressions = came_not_by_one_of(expressions, bridges);
         }
         expressions = to_this_host(expressions);
         expressions = not_to_loopback(expressions);
@@ -185,16 +192,25 @@ impl Batch<'_> {
     }
 }
 
-/// The packet has come by an interface of another name.
-fn came_not_by<'a>(expressions: Expressions<'a>, interface: &str) -> Expressions<'a> {
-    let expressions = expressions
+/// The packet has come by an interface whose name is not in the set.
+fn came_not_by_one_of<'a>(expressions: Expressions<'a>, set: &str) -> Expressions<'a> {
+    /// `NFT_LOOKUP_F_INV`: what is not there fits.
+    const NOT: u32 = 1;
+    expressions
         .nested_elem()
         .nested_data_meta()
         .push_dreg(REGISTER)
         .push_key(MetaKeys::Iifname as u32)
         .end_nested()
-        .end_nested();
-    compare(expressions, super::CmpOps::Neq, &interface_name(interface))
+        .end_nested()
+        .nested_elem()
+        .nested_data_lookup()
+        .push_set_bytes(set.as_bytes())
+        // The register of the key: see look_up_and_redirect.
+        .push_set_id(REGISTER)
+        .push_flags(NOT)
+        .end_nested()
+        .end_nested()
 }
 
 /// Its destination is an address of this host: so says its routing table (*fib*).

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use network::publish::{Mapping, Protocol};
-use network::{Bridge, Port, Publish, Published, dnat, forwarding, nat, ports};
+use network::{Bridge, Port, Publish, Published, dnat, forwarding, isolation, nat, ports};
 use nix::libc;
 
 use crate::lab::{Netns, Test, bridge_of, canoa0, interface};
@@ -495,6 +495,9 @@ fn two_networks() {
     let other = bridge_of("br-2f01c3", "172.28.0.1/16");
     other.ensure().unwrap();
     nat::ensure("canoa", &other).unwrap();
+    for bridge in [&town.bridge, &other] {
+        isolation::ensure("canoa", bridge, false).unwrap();
+    }
     let there = Netns::new();
     there.attach(&interface(&other, [172, 28, 0, 2])).unwrap();
     serve(&there);
@@ -502,14 +505,17 @@ fn two_networks() {
     let two = publish(&other, &["9090:80"], [172, 28, 0, 2]);
     let text = random(100);
     // Also from one network to a port of the other.
+    assert!(!there.run(|| read::reaches(SERVER, 80)), "there is a wall between them");
     for (place, port) in [(&town.outside, 8080), (&town.outside, 9090), (&there, 8080), (&town.server, 9090)]
     {
         assert_eq!(place.run(|| ask((HOST, port), &text)).unwrap().text, text, "{port}");
     }
     drop(two);
     nat::remove("canoa", &other).unwrap();
+    isolation::remove("canoa", &other).unwrap();
     assert!(read::rules().iter().all(|rule| !rule.contains("br-2f01c3")), "{:?}", read::rules());
     assert_eq!(town.outside.run(|| ask((HOST, 8080), &text)).unwrap().text, text);
     nat::remove("canoa", &town.bridge).unwrap();
+    isolation::remove("canoa", &town.bridge).unwrap();
     assert_eq!(read::rules(), [""; 0], "no table either");
 }

@@ -127,7 +127,10 @@ pub fn elements(table: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
             for element in answer.unwrap().1.get_elements().into_iter().flatten().flatten() {
                 let nftables::SetelemListElemAttrs::Elem(element) = element;
                 let key = element.get_key().unwrap().get_value().unwrap().to_vec();
-                found.push((key, element.get_data().unwrap().get_value().unwrap().to_vec()));
+                // A set's elements have no value, and are none of a map's.
+                if let Ok(value) = element.get_data() {
+                    found.push((key, value.get_value().unwrap().to_vec()));
+                }
             }
         }
     }
