@@ -35,6 +35,52 @@ pub fn hierarchies() -> Result<Vec<Hierarchy>> {
     Ok(found)
 }
 
+/// Whether all controllers are in the one tree of v2.
+pub fn is_pure_v2() -> bool {
+    let found = hierarchies().unwrap_or_default();
+    !found.is_empty() && found.iter().all(|hierarchy| hierarchy.kind == "cgroup2")
+}
+
+/// Whether an ordinary user may limit something by this controller: by v2, in a group that was handed to
+/// them, with all that one must be able to write (cgroups(7), "Delegation"), and in which they are.
+pub fn delegated(controller: &str) -> bool {
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let Some(own) = groups.lines().find_map(|line| line.strip_prefix("0::/")) else { return false };
+    let writable = |file: PathBuf| fs::OpenOptions::new().write(true).open(file).is_ok();
+    hierarchies().unwrap_or_default().iter().filter(|hierarchy| hierarchy.kind == "cgroup2").any(
+        |hierarchy| {
+            let own = hierarchy.mount.join(own);
+            own.ancestors().take_while(|group| group.starts_with(&hierarchy.mount)).any(|group| {
+                has(group, controller)
+                    && writable(group.join("cgroup.procs"))
+                    && writable(group.join("cgroup.subtree_control"))
+            })
+        },
+    )
+}
+
+/// Whether a group of v2 has this controller. Each can be frozen, without one.
+pub fn has(group: &Path, controller: &str) -> bool {
+    controller == "freezer"
+        || fs::read_to_string(group.join("cgroup.controllers"))
+            .is_ok_and(|all| all.split_whitespace().any(|one| one == controller))
+}
+
+/// After everything, as an ordinary user: engines leave their empty parent of all groups in the one that
+/// was handed to the user. (As root it is below the lab's own, and goes with it.)
+pub fn remove_empty_parents() {
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let Some(own) = groups.lines().find_map(|line| line.strip_prefix("0::/")) else { return };
+    for hierarchy in hierarchies().unwrap_or_default().iter().filter(|hierarchy| hierarchy.kind == "cgroup2")
+    {
+        for group in hierarchy.mount.join(own).ancestors().take_while(|one| one.starts_with(&hierarchy.mount))
+        {
+            // Refused (EBUSY) while somebody is in there, and to whom it doesn't belong.
+            let _ = fs::remove_dir(group.join("canoa"));
+        }
+    }
+}
+
 /// Every group that there is, in all hierarchies.
 pub fn groups() -> Vec<String> {
     let mut found = Vec::new();

@@ -56,9 +56,12 @@ impl Need {
                 reason: "is about canoa, and CANOA_BIN is Docker's command".into(),
                 lack: false,
             }),
-            Need::Controller(_) if !root => Some(Missing {
-                reason: "needs a cgroup that one may write to: run it under sudo".into(),
-                lack: false,
+            Need::Controller(name) if !root && !cgroup::delegated(name) => Some(Missing {
+                reason: "needs a control group of one's own: run it under sudo, or with cgroup v2 by \
+                         systemd-run --user --scope -p Delegate=yes"
+                    .into(),
+                // v1 has none to hand to anybody.
+                lack: cgroup::is_pure_v2(),
             }),
             Need::Controller(name) if !has_controller(name) => {
                 lack(format!("needs the cgroup controller {name}: this kernel has none mounted"))
@@ -134,8 +137,8 @@ fn has_controller(name: &str) -> bool {
         "cgroup" => hierarchy.options.split(',').any(|one| one == name),
         // Every group of the second version can be frozen.
         _ if name == "freezer" => true,
-        _ => std::fs::read_to_string(hierarchy.mount.join("cgroup.controllers"))
-            .is_ok_and(|controllers| controllers.split_whitespace().any(|one| one == name)),
+        // Where v1 is beside it, v2's tree is without controllers, and canoa freezes by v1's.
+        _ => (cgroup::is_pure_v2() || name != "freezer") && cgroup::has(&hierarchy.mount, name),
     })
 }
 

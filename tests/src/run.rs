@@ -49,7 +49,11 @@ pub fn main(cases: &[&[Case]]) -> ExitCode {
         return ExitCode::from(101);
     }
     let trials = promise::trials().into_iter().chain(cases.iter().flat_map(trials));
-    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    if !geteuid().is_root() {
+        cgroup::remove_empty_parents();
+    }
+    conclusion.exit_code()
 }
 
 /// What is done once, before the first case.
