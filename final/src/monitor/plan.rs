@@ -1,5 +1,6 @@
 //! From the words of the OCI runtime specification to the lessons' types.
 
+use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -105,8 +106,8 @@ fn program(
         .collect::<Result<_>>()?;
     Ok(Program {
         command: Command {
-            args: process.args().clone().unwrap_or_default(),
-            env: process.env().clone().unwrap_or_default(),
+            args: process.args().iter().flatten().map(OsString::from).collect(),
+            env: process.env().iter().flatten().map(OsString::from).collect(),
             directory: process.cwd().clone(),
         },
         user: user.to_owned(),

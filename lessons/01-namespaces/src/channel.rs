@@ -63,6 +63,14 @@ pub(crate) fn receive(socket: &OwnedFd) -> io::Result<Option<Message>> {
     }
 }
 
+/// Whether the other end is closed: its process has ended.
+pub(crate) fn is_closed(socket: RawFd) -> bool {
+    let mut socket = libc::pollfd { fd: socket, events: 0, revents: 0 };
+    // SAFETY: one structure, which lives until the call is over; it doesn't wait.
+    let found = unsafe { libc::poll(&raw mut socket, 1, 0) };
+    found == 1 && socket.revents & (libc::POLLHUP | libc::POLLERR) != 0
+}
+
 impl Message {
     /// Fields separated by NUL; one in a field itself is shown as `?`, and a long field is cut, so that
     /// whatever a step is done on arrives as a message.

@@ -7,8 +7,8 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use crate::channel::{self, Message};
-use crate::process::send;
-use crate::step::{Result, emit, step};
+use crate::process::send_signal;
+use crate::step::{Error, Result, emit, step};
 
 /// A process that exists, with its namespaces, and waits.
 ///
@@ -17,18 +17,20 @@ use crate::step::{Result, emit, step};
 #[derive(Debug)]
 #[must_use = "the child waits until it is released; dropped, it ends"]
 pub struct PausedChild {
-    /// Both are there until the release takes them.
-    inner: Option<(Child, OwnedFd)>,
+    pid: Pid,
+    socket: OwnedFd,
+    /// It is there until the release gives it to the caller.
+    pidfd: Option<OwnedFd>,
 }
 
 impl PausedChild {
     pub(crate) fn new(pid: Pid, pidfd: OwnedFd, socket: OwnedFd) -> Self {
-        PausedChild { inner: Some((Child { pid, pidfd }, socket)) }
+        PausedChild { pid, socket, pidfd: Some(pidfd) }
     }
 
     /// Its pid, as its parent sees it.
     pub fn pid(&self) -> Pid {
-        self.inner.as_ref().map_or(Pid::from_raw(0), |(child, _)| child.pid)
+        self.pid
     }
 
     /// Lets it run, and waits until it has become another program.
@@ -36,34 +38,31 @@ impl PausedChild {
     /// # Errors
     /// The child's own: the step that failed there, with its errno. The child is gone then.
     pub fn release(mut self) -> Result<Child> {
-        let Some((child, socket)) = self.inner.take() else {
-            return Err(crate::Error::new("release", "", "the child was released before"));
-        };
-        step("release", child.pid, || channel::send(socket.as_raw_fd(), &Message::Go))?;
+        step("release", self.pid, || channel::send(self.socket.as_raw_fd(), &Message::Go))?;
         loop {
-            match step("hear from", child.pid, || channel::receive(&socket))? {
+            match step("hear from", self.pid, || channel::receive(&self.socket))? {
                 Some(Message::Step { name, on, micros, file, line }) => {
                     emit(&name, &on, micros, &file, line);
                 }
-                Some(Message::Failed(error)) => {
-                    child.wait()?;
-                    return Err(error);
-                }
+                Some(Message::Failed(error)) => return Err(error),
                 Some(Message::Go) => {}
                 // Closed by execve: it runs. (Or it was killed before it got there: then the
                 // caller learns that from `wait`.)
-                None => return Ok(child),
+                None => break,
             }
         }
+        let pidfd = self.pidfd.take().ok_or_else(|| Error::new("release", self.pid, "it is gone"))?;
+        Ok(Child { pid: self.pid, pidfd })
     }
 }
 
 impl Drop for PausedChild {
     fn drop(&mut self) {
-        if let Some((child, socket)) = self.inner.take() {
-            // It reads the end of file, and goes; it must not stay behind as a zombie.
-            drop(socket);
-            let _ = child.wait();
+        // Whatever it is doing, whether it was released or not; and it must not stay behind as a
+        // zombie.
+        if let Some(pidfd) = self.pidfd.take() {
+            let child = Child { pid: self.pid, pidfd };
+            let _ = child.kill();
         }
     }
 }
@@ -83,10 +82,7 @@ impl Child {
 
     /// Ends it at once, and waits for that.
     pub fn kill(&self) -> Result<Status> {
-        step("kill", self.pid, || match send(self.as_fd(), libc::SIGKILL) {
-            Err(nix::Error::ESRCH) => Ok(()),
-            other => other,
-        })?;
+        step("kill", self.pid, || send_signal(self.as_fd(), libc::SIGKILL))?;
         self.wait()
     }
 
@@ -102,6 +98,17 @@ impl Child {
                 }
             }
         })
+    }
+
+    /// What has become of it, without waiting: whether it has ended or stopped.
+    pub(crate) fn look(&self) -> Result<WaitStatus> {
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WSTOPPED | WaitPidFlag::WNOHANG;
+        step("look at", self.pid, || waitid(Id::PIDFd(self.pidfd.as_fd()), flags))
+    }
+
+    /// Sends it a signal; `false` if it has ended.
+    pub fn signal(&self, signal: i32) -> Result<bool> {
+        step("signal", self.pid, || send_signal(self.pidfd.as_fd(), signal))
     }
 }
 

@@ -1,7 +1,8 @@
 //! Becoming another program.
 
 use std::convert::Infallible;
-use std::ffi::CString;
+use std::ffi::{CString, OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -15,28 +16,34 @@ use crate::step::{Error, Result, step};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     /// The program and its arguments. A name without a slash is looked up in `PATH`.
-    pub args: Vec<String>,
+    pub args: Vec<OsString>,
     /// The whole environment, as `NAME=value`.
-    pub env: Vec<String>,
+    pub env: Vec<OsString>,
     /// The working directory.
     pub directory: PathBuf,
 }
 
 impl Command {
     /// These words, with the caller's own environment, in the root directory.
-    pub fn new<S: Into<String>>(args: impl IntoIterator<Item = S>) -> Self {
+    pub fn new<S: Into<OsString>>(args: impl IntoIterator<Item = S>) -> Self {
         Command {
             args: args.into_iter().map(Into::into).collect(),
-            // What isn't text is left out.
             env: std::env::vars_os()
-                .filter_map(|(name, value)| Some(format!("{}={}", name.to_str()?, value.to_str()?)))
+                .map(|(mut line, value)| {
+                    line.push("=");
+                    line.push(value);
+                    line
+                })
                 .collect(),
             directory: PathBuf::from("/"),
         }
     }
 
-    fn variable(&self, name: &str) -> Option<&str> {
-        self.env.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+    fn variable(&self, name: &str) -> Option<&OsStr> {
+        self.env.iter().find_map(|line| {
+            let value = line.as_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+            Some(OsStr::from_bytes(value))
+        })
     }
 }
 
@@ -81,33 +88,42 @@ pub fn exec(command: &Command) -> Result<Infallible> {
 fn candidates(command: &Command) -> Vec<PathBuf> {
     const DEFAULT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     let Some(program) = command.args.first() else { return vec![] };
-    if program.contains('/') {
+    if has_slash(program) {
         return vec![program.into()];
     }
-    let path = command.variable("PATH").unwrap_or(DEFAULT);
+    let path = command.variable("PATH").unwrap_or(OsStr::new(DEFAULT));
     // An empty entry would mean the working directory: nobody wants that of a container.
-    path.split(':')
+    path.as_bytes()
+        .split(|byte| *byte == b':')
         .filter(|folder| !folder.is_empty())
-        .map(|folder| Path::new(folder).join(program))
+        .map(|folder| Path::new(OsStr::from_bytes(folder)).join(program))
         .collect()
 }
 
 fn become_program(path: &Path, command: &Command) -> Error {
-    let strings =
-        |list: &[String]| list.iter().map(|s| CString::new(s.as_str())).collect::<Result<Vec<_>, _>>();
-    let (Ok(file), Ok(args), Ok(env)) =
-        (CString::new(path.as_os_str().as_encoded_bytes()), strings(&command.args), strings(&command.env))
-    else {
-        return Error::new("exec", path.display(), "a NUL byte inside a word");
+    let strings = |list: &[OsString]| list.iter().map(|word| string(word)).collect::<Result<Vec<_>>>();
+    let (file, args, env) = match (string(path.as_os_str()), strings(&command.args), strings(&command.env)) {
+        (Ok(file), Ok(args), Ok(env)) => (file, args, env),
+        (Err(error), _, _) | (_, Err(error), _) | (_, _, Err(error)) => return error,
     };
     let Err(error) = step("exec", path.display(), || execve(&file, &args, &env));
     error
 }
 
+/// As the kernel wants it: ended by a NUL, so without one inside.
+fn string(word: &OsStr) -> Result<CString> {
+    CString::new(word.as_bytes())
+        .map_err(|_| Error::new("exec", format!("{word:?}"), "a NUL byte inside a word"))
+}
+
 fn not_found(command: &Command) -> Error {
-    let program = command.args.first().map_or("", String::as_str);
-    let hint = if program.contains('/') { "" } else { "executable file not found in $PATH" };
-    Error { step: "exec".into(), on: program.into(), errno: libc::ENOENT, hint: hint.into() }
+    let program = command.args.first().map_or(OsStr::new(""), OsString::as_os_str);
+    let hint = if has_slash(program) { "" } else { "executable file not found in $PATH" };
+    Error { step: "exec".into(), on: program.display().to_string(), errno: libc::ENOENT, hint: hint.into() }
+}
+
+fn has_slash(program: &OsStr) -> bool {
+    program.as_bytes().contains(&b'/')
 }
 
 /// Gives every signal its default action back.

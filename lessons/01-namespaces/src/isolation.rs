@@ -12,7 +12,7 @@ use crate::child::PausedChild;
 use crate::clone3::{Cloned, clone3, single_threaded};
 use crate::idmap::IdMaps;
 use crate::process::{die_with_parent, hide};
-use crate::step::{self, Result, step};
+use crate::step::{self, Error, Result, step};
 
 /// Which namespaces a process gets for itself; the rest it shares with its parent.
 ///
@@ -112,14 +112,17 @@ impl<'a> Isolation<'a> {
 
 /// The child's life until it becomes another program. It comes back only when it failed.
 fn child(parent: &OwnedFd, steps_wanted: bool, run: impl FnOnce() -> Result<Infallible>) {
-    // Should the parent die, so does the child, by the kernel's hand, whatever it is doing then …
-    let _ = die_with_parent();
-    // … and if the parent had died before that call, this says so.
-    let Ok(Some(Message::Go)) = channel::receive(parent) else { return };
     step::tell_parent(parent.as_raw_fd(), steps_wanted);
-    // The maps are written (which a process that isn't dumpable can't have), and soon there may be
-    // others around us who are no friends.
-    let _ = hide();
-    let Err(error) = run();
+    let ready = || {
+        // Should the parent die, so does the child, by the kernel's hand, whatever it is doing then.
+        die_with_parent()?;
+        let Ok(Some(Message::Go)) = channel::receive(parent) else {
+            return Err(Error::new("wait for release", "", "the parent has died"));
+        };
+        // The maps are written (which a process that isn't dumpable can't have), and soon there may
+        // be others around us who are no friends.
+        hide()
+    };
+    let Err(error) = ready().and_then(|()| run());
     let _ = channel::send(parent.as_raw_fd(), &Message::Failed(error));
 }

@@ -5,38 +5,47 @@
 //! cargo run -p lesson-01 -- exec PID PROGRAM [ARGUMENT]…
 //! ```
 
+use std::ffi::OsStr;
+
 use namespaces::flags::{Flags, finish};
-use namespaces::{Command, Isolation, Namespaces, Process, Result, Status, exec, set_hostname};
+use namespaces::{Command, Foreground, Isolation, Namespaces, Process, Result, Status, exec, set_hostname};
+
+const USAGE: &str = "usage: lesson-01 run [--hostname NAME] PROGRAM … | exec PID PROGRAM …";
 
 fn main() {
-    let mut words = std::env::args().skip(1);
-    let outcome = match words.next().as_deref() {
-        Some("run") => Flags::parse(words, &["hostname"]).map(run),
-        Some("exec") => Flags::parse(words, &[]).map(enter),
-        _ => Err("usage: lesson-01 run [--hostname NAME] PROGRAM … | exec PID PROGRAM …".into()),
+    let mut words = std::env::args_os().skip(1);
+    let outcome = match words.next().as_deref().and_then(OsStr::to_str) {
+        Some("run") => Flags::parse(words, &["hostname"], &["PROGRAM"]).map(run),
+        Some("exec") => Flags::parse(words, &[], &["PID", "PROGRAM"]).map(enter),
+        _ => Err(USAGE.into()),
     };
     finish("lesson-01", outcome)
 }
 
 // ANCHOR: run
 fn run(flags: Flags) -> Result<Status> {
-    let command = Command::new(flags.rest.clone());
+    let foreground = Foreground::new()?;
+    let command = Command::new(&flags.rest);
+
     let child = Isolation::container().spawn(|| {
-        set_hostname(flags.value("hostname").unwrap_or("container"))?;
+        foreground.enter()?;
+        set_hostname(flags.value("hostname").unwrap_or(OsStr::new("container")))?;
         exec(&command)
     })?;
-    child.release()?.wait()
+    foreground.wait(&child.release()?)
 }
 // ANCHOR_END: run
 
 fn enter(flags: Flags) -> Result<Status> {
-    let pid = flags.rest.first().and_then(|word| word.parse().ok()).unwrap_or(0);
-    let target = Namespaces::of(Process::with_pid(pid)?)?;
-    let command = Command::new(flags.rest.iter().skip(1));
+    let foreground = Foreground::new()?;
+    let target = Namespaces::of(Process::parse(&flags.rest[0])?)?;
+    let command = Command::new(&flags.rest[1..]);
+
     target.for_children()?;
     let child = Isolation::none().spawn(|| {
+        foreground.enter()?;
         target.enter()?;
         exec(&command)
     })?;
-    child.release()?.wait()
+    foreground.wait(&child.release()?)
 }

@@ -1,5 +1,6 @@
 //! Naming a process so that it can't be mistaken for another.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -7,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
-use crate::step::{Result, step};
+use crate::step::{self, Error, Result, step};
 
 /// A process by pid *and* start time.
 ///
@@ -28,6 +29,17 @@ impl Process {
     /// `ENOENT` when there is none.
     pub fn with_pid(pid: i32) -> Result<Process> {
         step("look up process", pid, || stat(pid).map(|Stat { start_time, .. }| Process { pid, start_time }))
+    }
+
+    /// The process whose pid somebody has written.
+    ///
+    /// # Errors
+    /// When it is no pid, or there is none with it.
+    pub fn parse(text: &OsStr) -> Result<Process> {
+        match text.to_str().and_then(|text| text.parse().ok()).filter(|pid| *pid > 0) {
+            Some(pid) => Process::with_pid(pid),
+            None => Err(Error::new("look up process", text.display(), "a pid is a number from 1 on")),
+        }
     }
 
     // ANCHOR: is_alive
@@ -68,22 +80,22 @@ impl Process {
     /// Sends it a signal; `false` if it has ended.
     pub fn signal(&self, signal: i32) -> Result<bool> {
         let Some(pidfd) = self.open()? else { return Ok(false) };
-        step("signal", self.pid, || match send(pidfd.as_fd(), signal) {
-            Ok(()) => Ok(true),
-            Err(Errno::ESRCH) => Ok(false),
-            Err(errno) => Err(errno),
-        })
+        step("signal", self.pid, || send_signal(pidfd.as_fd(), signal))
     }
 }
 
-/// Sends a signal to the process that a descriptor names: [pidfd_send_signal(2)].
+/// Sends a signal by descriptor; `false` if the process has ended: [pidfd_send_signal(2)].
 ///
 /// [pidfd_send_signal(2)]: https://man7.org/linux/man-pages/man2/pidfd_send_signal.2.html
-pub(crate) fn send(pidfd: BorrowedFd<'_>, signal: i32) -> nix::Result<()> {
-    let (pidfd, no_info) = (pidfd.as_raw_fd(), std::ptr::null::<libc::siginfo_t>());
+pub(crate) fn send_signal(pidfd: BorrowedFd<'_>, signal: i32) -> nix::Result<bool> {
+    let no_info = std::ptr::null::<libc::siginfo_t>();
     // SAFETY: a valid descriptor, no siginfo, no flags.
-    let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd, signal, no_info, 0) };
-    Errno::result(sent).map(drop)
+    let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, no_info, 0) };
+    match Errno::result(sent) {
+        Ok(_) => Ok(true),
+        Err(Errno::ESRCH) => Ok(false),
+        Err(errno) => Err(errno),
+    }
 }
 
 /// A descriptor of the process with this pid: [pidfd_open(2)].
@@ -131,9 +143,17 @@ pub fn pid_of(pidfd: BorrowedFd<'_>) -> Option<i32> {
 /// A change of user or of capabilities takes this back ([prctl(2)]), so it is said again after
 /// such a change.
 ///
+/// # Errors
+/// When the parent has died already, so that its death can't be heard of any more.
+///
 /// [prctl(2)]: https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
 pub fn die_with_parent() -> Result<()> {
-    step("die with parent", "", || nix::sys::prctl::set_pdeathsig(Signal::SIGKILL))
+    step("die with parent", "", || nix::sys::prctl::set_pdeathsig(Signal::SIGKILL))?;
+    // Its pid would tell (`getppid`), were it in our pid namespace. Its end of the socket tells.
+    if step::parent_is_gone() {
+        return Err(Error::new("die with parent", "", "it has died already"));
+    }
+    Ok(())
 }
 
 /// From now on, and until it becomes another program, this process's `/proc/PID/fd`, `exe`, `mem` and

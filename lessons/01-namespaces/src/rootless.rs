@@ -4,16 +4,16 @@
 //! user needs one itself, around all its containers: in there it may make overlays, bridges and
 //! namespaces, and what belongs to it outside can't be touched from inside any more than before.
 
-use std::io::Write;
-use std::os::fd::OwnedFd;
+use std::os::fd::AsRawFd;
 
 use nix::sched::{CloneFlags, unshare};
-use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, fork, getpid, pipe};
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, fork, getpid};
 
+use crate::channel::{self, Message};
 use crate::clone3::single_threaded;
 use crate::idmap::IdMaps;
-use crate::step::{Error, Result, step};
+use crate::step::{Result, step};
 
 /// Puts this process into a new user and a new mount namespace, where it is root.
 ///
@@ -25,42 +25,40 @@ pub fn become_root() -> Result<()> {
     single_threaded()?;
     // 1. The maps have to be written by somebody who stays outside: a child, who waits until the
     //    namespace is there.
-    let (wait, go) = step("make pipe", "", pipe)?;
+    let (ours, theirs) = step("make socket pair", "", channel::pair)?;
     let maps = IdMaps::for_me();
     let me = getpid();
     // SAFETY: single-threaded, as was just seen.
     match step("fork", "helper outside", || unsafe { fork() })? {
         ForkResult::Child => {
-            drop(go);
-            let code = match wait_for_end(&wait).and_then(|()| maps.write(me)) {
-                Ok(()) => 0,
-                Err(error) => {
-                    let _ = writeln!(std::io::stderr(), "canoa: {error}");
-                    1
-                }
-            };
+            drop(ours);
+            // (Without that word the namespace was not made, or its maker has died.)
+            if let Ok(Some(Message::Go)) = channel::receive(&theirs)
+                && let Err(error) = maps.write(me)
+            {
+                let _ = channel::send(theirs.as_raw_fd(), &Message::Failed(error));
+            }
             // SAFETY: always allowed; buffers and exit handlers belong to the parent.
-            unsafe { libc::_exit(code) }
+            unsafe { libc::_exit(0) }
         }
         ForkResult::Parent { child } => {
-            drop(wait);
+            drop(theirs);
             // 2. From here on we have all capabilities, in there, and no id yet …
             let made = step("unshare", "user and mount namespace", || {
                 unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS)
             });
-            drop(go);
-            // 3. … and when the helper has done its work, we are root.
-            match step("wait for", child, || waitpid(child, None))? {
-                WaitStatus::Exited(_, 0) => made,
-                _ => made.and(Err(Error::new("map ids of", "user namespace", "see the line above"))),
-            }
+            // 3. … and when the helper has done its work, we are root. It says only what went wrong.
+            let mapped = made.and_then(|()| {
+                step("let map ids", child, || channel::send(ours.as_raw_fd(), &Message::Go))?;
+                match step("hear from", child, || channel::receive(&ours))? {
+                    Some(Message::Failed(error)) => Err(error),
+                    _ => Ok(()),
+                }
+            });
+            drop(ours);
+            step("wait for", child, || waitpid(child, None))?;
+            mapped
         }
     }
 }
 // ANCHOR_END: become_root
-
-/// The other end is closed when the namespace is there, or when its maker died.
-fn wait_for_end(pipe: &OwnedFd) -> Result<()> {
-    let mut byte = [0];
-    step("wait", "", || nix::unistd::read(pipe, &mut byte)).map(drop)
-}

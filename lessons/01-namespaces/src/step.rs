@@ -9,11 +9,11 @@
 //! sends the step through the socket between the two ([`crate::channel`]), and the parent
 //! emits the event with the child's own file and line.
 
-use std::cell::Cell;
 use std::fmt::Display;
 use std::io;
 use std::os::fd::RawFd;
 use std::panic::Location;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Instant;
 
 use crate::channel::{self, Message};
@@ -114,15 +114,25 @@ pub fn step<T, E: Errno>(
 }
 // ANCHOR_END: step
 
-thread_local! {
-    /// In a cloned child: the socket to its parent, and whether the parent wants to hear the
-    /// steps that went well, too.
-    static PARENT: Cell<Option<(RawFd, bool)>> = const { Cell::new(None) };
-}
+/// In a cloned child: the socket to its parent. It is the whole process's, so that a thread which the
+/// child makes for a step speaks through it as well. -1 in whoever is no such child.
+static PARENT: AtomicI32 = AtomicI32::new(-1);
+
+/// Whether the parent wants to hear the steps that went well, too.
+static WANTED: AtomicBool = AtomicBool::new(false);
 
 /// From now on this process is a child that tells its steps to its parent through `socket`.
 pub(crate) fn tell_parent(socket: RawFd, steps: bool) {
-    PARENT.set(Some((socket, steps)));
+    WANTED.store(steps, Ordering::Relaxed);
+    PARENT.store(socket, Ordering::Relaxed);
+}
+
+/// Whether this process is such a child, and its parent's end of the socket is closed.
+pub(crate) fn parent_is_gone() -> bool {
+    match PARENT.load(Ordering::Relaxed) {
+        -1 => false,
+        socket => channel::is_closed(socket),
+    }
 }
 
 /// Whether anybody listens to steps. In the parent: is there a subscriber for them?
@@ -131,10 +141,11 @@ pub(crate) fn wanted() -> bool {
 }
 
 fn tell(name: &str, on: &impl Display, micros: u64, caller: &Location<'_>) {
-    match PARENT.get() {
-        Some((_, false)) => {}
+    match PARENT.load(Ordering::Relaxed) {
+        -1 => emit(name, on, micros, caller.file(), caller.line()),
+        _ if !WANTED.load(Ordering::Relaxed) => {}
         // Telling is never worth failing for: should the parent be gone, the child ends anyhow.
-        Some((socket, true)) => {
+        socket => {
             let message = Message::Step {
                 name: name.to_owned(),
                 on: on.to_string(),
@@ -144,7 +155,6 @@ fn tell(name: &str, on: &impl Display, micros: u64, caller: &Location<'_>) {
             };
             let _ = channel::send(socket, &message);
         }
-        None => emit(name, on, micros, caller.file(), caller.line()),
     }
 }
 

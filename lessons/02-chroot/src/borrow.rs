@@ -81,31 +81,6 @@ pub fn into(folder: &Path) -> Result<Vec<Borrowed>> {
     }
 }
 
-/// A borrowed root file system in a folder of its own, gone again when this is dropped.
-#[derive(Debug)]
-pub struct TemporaryRoot(PathBuf);
-
-impl TemporaryRoot {
-    /// Borrows one.
-    pub fn new() -> Result<Self> {
-        let root = TemporaryRoot(std::env::temp_dir().join(format!("canoa-lesson-{}", std::process::id())));
-        step("make folder", root.0.display(), || fs::create_dir(&root.0))?;
-        into(&root.0)?;
-        Ok(root)
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for TemporaryRoot {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 /// Where the host has a program of this name. (Not by PATH alone: an ordinary user's leaves out
 /// /sbin, where `ip` may be.)
 fn find(name: &str) -> Option<PathBuf> {
@@ -206,7 +181,7 @@ fn make_folder(path: &Path) -> Result<()> {
 }
 
 /// The mode as it is written here, whatever the umask of whoever calls takes from a new file's.
-fn set_mode(path: &Path, mode: u32) -> Result<()> {
+pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<()> {
     step("set mode of", path.display(), || fs::set_permissions(path, fs::Permissions::from_mode(mode)))
 }
 

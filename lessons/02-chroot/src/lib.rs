@@ -28,6 +28,7 @@ mod rootfs;
 pub mod seccomp;
 pub mod syscalls;
 pub mod sysctl;
+mod temporary;
 mod user;
 
 pub use device::Device;
@@ -35,4 +36,5 @@ pub use mount::{Mount, Source};
 pub use own_binary::OwnBinary;
 pub use privileges::Privileges;
 pub use rootfs::{Rootfs, default_mounts};
+pub use temporary::Root;
 pub use user::User;

@@ -7,21 +7,24 @@
 //! cargo run -p lesson-02 -- escape chroot|pivot FOLDER     the attack: out of the folder, then `ls /`
 //! ```
 
-use namespaces::flags::{Flags, finish};
-use namespaces::{Command, Isolation, Result, Status, exec, set_hostname};
-use rootfs::{Mount, Privileges, Rootfs, User, borrow, chroot};
+use std::ffi::OsStr;
 use std::path::Path;
+
+use namespaces::flags::{Flags, finish};
+use namespaces::{Command, Error, Foreground, Isolation, Result, Status, exec, set_hostname};
+use rootfs::{Mount, Privileges, Root, Rootfs, User, borrow, chroot};
 
 const USAGE: &str = "usage: lesson-02 run [--root FOLDER] [--volume FROM:TO[:ro]] [--user WHO] \
                      [--seccomp none] [lesson 1's flags] PROGRAM … | borrow FOLDER | escape chroot|pivot FOLDER";
 
 fn main() {
-    let mut words = std::env::args().skip(1);
-    let outcome = match words.next().as_deref() {
-        Some("run") => Flags::parse(words, &["hostname", "root", "volume", "user", "seccomp"]).map(run),
-        Some("borrow") => Flags::parse(words, &[])
-            .map(|flags| borrow::into(Path::new(&flags.rest.concat())).map(|_| Status::Exited(0))),
-        Some("escape") => Flags::parse(words, &[]).map(escape),
+    let known = ["hostname", "root", "volume", "user", "seccomp"];
+    let mut words = std::env::args_os().skip(1);
+    let outcome = match words.next().as_deref().and_then(OsStr::to_str) {
+        Some("run") => Flags::parse(words, &known, &["PROGRAM"]).map(run),
+        Some("borrow") => Flags::parse(words, &[], &["FOLDER"])
+            .map(|flags| borrow::into(Path::new(&flags.rest[0])).map(|_| Status::Exited(0))),
+        Some("escape") => Flags::parse(words, &[], &["chroot or pivot", "FOLDER"]).map(escape),
         _ => Err(USAGE.into()),
     };
     finish("lesson-02", outcome)
@@ -29,41 +32,37 @@ fn main() {
 
 // ANCHOR: run
 fn run(flags: Flags) -> Result<Status> {
-    let borrowed;
-    let folder = match flags.value("root") {
-        Some(folder) => Path::new(folder),
-        None => {
-            borrowed = borrow::TemporaryRoot::new()?;
-            borrowed.path()
-        }
-    };
-    let mut rootfs = Rootfs::folder(folder)?;
+    let foreground = Foreground::new()?;
+    let root = Root::new(flags.value("root"))?;
+    let mut rootfs = Rootfs::folder(root.path())?;
     if let Some(volume) = flags.value("volume") {
         rootfs = rootfs.with(Mount::volume(volume)?);
     }
     let mut privileges = Privileges::docker()?;
-    if flags.value("seccomp") == Some("none") {
+    if flags.text("seccomp")? == Some("none") {
         privileges.seccomp = None;
     }
-    let command = Command::new(flags.rest.clone());
+    let user = flags.text("user")?.unwrap_or("");
+    let command = Command::new(&flags.rest);
 
     let child = Isolation::container().spawn(|| {
-        set_hostname(flags.value("hostname").unwrap_or("container"))?;
+        foreground.enter()?;
+        set_hostname(flags.value("hostname").unwrap_or(OsStr::new("container")))?;
         rootfs.enter()?;
-        privileges.drop_to(&User::look_up(flags.value("user").unwrap_or(""))?)?;
+        privileges.drop_to(&User::look_up(user)?)?;
         exec(&command)
     })?;
-    child.release()?.wait()
+    foreground.wait(&child.release()?)
 }
 // ANCHOR_END: run
 
 fn escape(flags: Flags) -> Result<Status> {
-    let folder = flags.rest.get(1).map_or(Path::new("."), Path::new);
-    let way_in = flags.rest.first().map_or("", String::as_str);
+    let (way_in, folder) = (&flags.rest[0], Path::new(&flags.rest[1]));
     let child = Isolation::container().spawn(|| {
-        match way_in {
-            "pivot" => Rootfs::folder(folder)?.enter()?,
-            _ => chroot::enter(folder)?,
+        match way_in.to_str() {
+            Some("chroot") => chroot::enter(folder)?,
+            Some("pivot") => Rootfs::folder(folder)?.enter()?,
+            _ => return Err(Error::new("enter by", way_in.display(), "there are chroot and pivot")),
         }
         chroot::escape()?;
         exec(&Command::new(["ls", "/"]))

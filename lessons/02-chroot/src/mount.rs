@@ -1,6 +1,8 @@
 //! One mount of a container: what it is, made detached, then hung up inside.
 
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use namespaces::{Error, Result, only_one_id, step};
@@ -54,19 +56,24 @@ impl Mount {
     ///
     /// # Errors
     /// Anything else.
-    pub fn volume(text: &str) -> Result<Self> {
-        let wrong = |reason: &str| Err(Error::new("read volume", text, reason));
-        let parts: Vec<&str> = text.split(':').collect();
+    pub fn volume(text: impl AsRef<OsStr>) -> Result<Self> {
+        let text = text.as_ref();
+        let wrong = |reason: &str| Err(Error::new("read volume", text.display(), reason));
+        // Bytes: a path need not be text.
+        let parts: Vec<&[u8]> = text.as_bytes().split(|byte| *byte == b':').collect();
         let (from, target, read_only) = match parts[..] {
-            [from, target] | [from, target, "rw"] => (from, target, false),
-            [from, target, "ro"] => (from, target, true),
+            [from, target] | [from, target, b"rw"] => (from, target, false),
+            [from, target, b"ro"] => (from, target, true),
             [_, _, _] => return wrong("after the second colon there is ro or rw"),
             _ => return wrong("write /on/the/host:/inside or /on/the/host:/inside:ro"),
         };
-        if !from.starts_with('/') || !target.starts_with('/') {
+        if !from.starts_with(b"/") || !target.starts_with(b"/") {
             return wrong("both paths begin with /");
         }
-        Ok(Self::bind(from, target, read_only))
+        if text.as_bytes().contains(&0) {
+            return wrong("no path has a NUL byte");
+        }
+        Ok(Self::bind(OsStr::from_bytes(from), OsStr::from_bytes(target), read_only))
     }
 
     /// A mount as the OCI runtime specification writes it ([config.md], "Mounts"): a type, a

@@ -94,7 +94,7 @@ fn value<T>(
     parse: impl Fn(&str) -> std::result::Result<T, String>,
 ) -> Result<Option<T>> {
     let wrong = |reason| Error::new("set limit", format!("--{name}"), reason);
-    flags.value(name).map(parse).transpose().map_err(wrong)
+    flags.text(name)?.map(parse).transpose().map_err(wrong)
 }
 
 /// `quota` microseconds of processor time in every `period` of as many. Half a processor is
@@ -135,8 +135,8 @@ mod tests {
     use super::*;
 
     fn from(words: &[&str]) -> Result<Limits> {
-        let words = words.iter().map(|word| (*word).to_owned());
-        Limits::from_flags(&Flags::parse(words, &Limits::FLAGS).unwrap())
+        let words = words.iter().map(std::ffi::OsString::from);
+        Limits::from_flags(&Flags::parse(words, &Limits::FLAGS, &[]).unwrap())
     }
 
     #[test]

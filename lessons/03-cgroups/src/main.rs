@@ -5,11 +5,12 @@
 //!     [lesson 2's flags] PROGRAM [ARGUMENT]…
 //! ```
 
+use std::ffi::OsStr;
+
 use cgroups::{Cgroup, Limits, own_name, own_namespace, remove_parent, sweep};
 use namespaces::flags::{Flags, finish};
-use namespaces::{Command, Isolation, Result, Status, exec, set_hostname};
-use rootfs::{Mount, Privileges, Rootfs, User, borrow};
-use std::path::Path;
+use namespaces::{Command, Foreground, Isolation, Result, Status, exec, set_hostname};
+use rootfs::{Mount, Privileges, Root, Rootfs, User};
 
 /// The groups of all lessons' programs are in this one.
 const PARENT: &str = "/canoa-lessons";
@@ -18,44 +19,40 @@ const USAGE: &str = "usage: lesson-03 run [--memory SIZE] [--cpus NUMBER] [--cpu
                      [--cpuset-cpus LIST] [--pids NUMBER] [lesson 2's flags] PROGRAM …";
 
 fn main() {
-    let mut words = std::env::args().skip(1);
     let known = [&["hostname", "root", "volume", "user"][..], &Limits::FLAGS].concat();
-    let outcome = match words.next().as_deref() {
-        Some("run") => Flags::parse(words, &known).map(run),
+    let mut words = std::env::args_os().skip(1);
+    let outcome = match words.next().as_deref().and_then(OsStr::to_str) {
+        Some("run") => Flags::parse(words, &known, &["PROGRAM"]).map(run),
         _ => Err(USAGE.into()),
     };
     finish("lesson-03", outcome)
 }
 
 fn run(flags: Flags) -> Result<Status> {
+    let foreground = Foreground::new()?;
     let limits = Limits::from_flags(&flags)?;
-    let borrowed;
-    let folder = match flags.value("root") {
-        Some(folder) => Path::new(folder),
-        None => {
-            borrowed = borrow::TemporaryRoot::new()?;
-            borrowed.path()
-        }
-    };
-    let mut rootfs = Rootfs::folder(folder)?;
+    let root = Root::new(flags.value("root"))?;
+    let mut rootfs = Rootfs::folder(root.path())?;
     if let Some(volume) = flags.value("volume") {
         rootfs = rootfs.with(Mount::volume(volume)?);
     }
     let privileges = Privileges::docker()?;
-    let command = Command::new(flags.rest.clone());
+    let user = flags.text("user")?.unwrap_or("");
+    let command = Command::new(&flags.rest);
 
     // A group that a program before us left behind, because it was killed.
     sweep(PARENT)?;
     let cgroup = Cgroup::create(PARENT, &own_name()?, &limits)?;
-    let status = Isolation::container().born_in(cgroup.birthplace()).spawn(|| {
+    let child = Isolation::container().born_in(cgroup.birthplace()).spawn(|| {
         cgroup.enter()?;
         own_namespace()?;
-        set_hostname(flags.value("hostname").unwrap_or("container"))?;
+        foreground.enter()?;
+        set_hostname(flags.value("hostname").unwrap_or(OsStr::new("container")))?;
         rootfs.enter()?;
-        privileges.drop_to(&User::look_up(flags.value("user").unwrap_or(""))?)?;
+        privileges.drop_to(&User::look_up(user)?)?;
         exec(&command)
     });
-    let status = status.and_then(|child| child.release()?.wait());
+    let status = child.and_then(|child| foreground.wait(&child.release()?));
     if cgroup.oom_kills()? > 0 {
         eprintln!("lesson-03: out of memory: the kernel killed a process of this container");
     }

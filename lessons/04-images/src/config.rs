@@ -5,6 +5,7 @@
 //! [OCI image configuration](https://github.com/opencontainers/image-spec/blob/main/config.md)
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 
 use namespaces::Command;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -54,12 +55,16 @@ impl ImageConfig {
 impl ImageConfig {
     /// What a container of this image runs, and where: `words` in place of its `Cmd`, if there are
     /// any.
-    pub fn command(&self, words: &[String]) -> Command {
+    pub fn command<S: Into<OsString>>(&self, words: impl IntoIterator<Item = S>) -> Command {
         let Run { entrypoint, cmd, env, working_dir, .. } = &self.config;
-        let arguments = if words.is_empty() { cmd.as_deref().unwrap_or_default() } else { words };
-        let args = entrypoint.iter().flatten().chain(arguments).cloned().collect();
+        let words: Vec<OsString> = words.into_iter().map(Into::into).collect();
+        let mut args: Vec<OsString> = entrypoint.iter().flatten().map(OsString::from).collect();
+        match words.is_empty() {
+            true => args.extend(cmd.iter().flatten().map(OsString::from)),
+            false => args.extend(words),
+        }
         let directory = if working_dir.is_empty() { "/" } else { working_dir };
-        Command { args, env: env.clone(), directory: directory.into() }
+        Command { args, env: env.iter().map(OsString::from).collect(), directory: directory.into() }
     }
 }
 

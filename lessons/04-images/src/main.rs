@@ -6,12 +6,14 @@
 //! cargo run -p lesson-04 -- images [--store FOLDER]
 //! ```
 
+use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use cgroups::{Cgroup, Limits, own_name, own_namespace, remove_parent, sweep};
 use images::{Image, Progress, PullOptions, Reference, Status as Stage, Store, WritableLayer};
 use namespaces::flags::{Flags, finish};
-use namespaces::{Isolation, Result, Status, exec, set_hostname};
+use namespaces::{Foreground, Isolation, Result, Status, exec, set_hostname};
 use rootfs::{Mount, Privileges, Rootfs, User};
 
 /// The groups of all lessons' programs are in this one.
@@ -21,12 +23,12 @@ const USAGE: &str = "usage: lesson-04 run [--store FOLDER] [--platform OS/ARCH] 
                      [lesson 3's flags but --root] IMAGE [PROGRAM …] | pull IMAGE | images";
 
 fn main() {
-    let mut words = std::env::args().skip(1);
     let known = [&["hostname", "volume", "user", "store", "platform"][..], &Limits::FLAGS].concat();
-    let outcome = match words.next().as_deref() {
-        Some("run") => Flags::parse(words, &known).map(run),
-        Some("pull") => Flags::parse(words, &["store", "platform"]).map(pull),
-        Some("images") => Flags::parse(words, &["store"]).map(list),
+    let mut words = std::env::args_os().skip(1);
+    let outcome = match words.next().as_deref().and_then(OsStr::to_str) {
+        Some("run") => Flags::parse(words, &known, &["IMAGE"]).map(run),
+        Some("pull") => Flags::parse(words, &["store", "platform"], &["IMAGE"]).map(pull),
+        Some("images") => Flags::parse(words, &["store"], &[]).map(list),
         _ => Err(USAGE.into()),
     };
     finish("lesson-04", outcome)
@@ -34,21 +36,23 @@ fn main() {
 
 // ANCHOR: run
 fn run(flags: Flags) -> Result<Status> {
+    let foreground = Foreground::new()?;
     let store = open(&flags)?;
-    let image = images::find_or_pull(&store, name(&flags), &options(&flags)?, &tell)?;
+    let image = images::find_or_pull(&store, &name(&flags), &options(&flags)?, &tell)?;
     let layer = WritableLayer::new(&store)?;
     let overlay = layer.over(&image.layers)?;
     let volume = flags.value("volume").map(Mount::volume).transpose()?;
     let privileges = Privileges::docker()?;
-    let command = image.config.command(flags.rest.get(1..).unwrap_or_default());
-    let user = flags.value("user").unwrap_or(&image.config.config.user);
+    let command = image.config.command(&flags.rest[1..]);
+    let user = flags.text("user")?.unwrap_or(&image.config.config.user);
 
     sweep(PARENT)?;
     let cgroup = Cgroup::create(PARENT, &own_name()?, &Limits::from_flags(&flags)?)?;
-    let status = Isolation::container().born_in(cgroup.birthplace()).spawn(|| {
+    let child = Isolation::container().born_in(cgroup.birthplace()).spawn(|| {
         cgroup.enter()?;
         own_namespace()?;
-        set_hostname(flags.value("hostname").unwrap_or("container"))?;
+        foreground.enter()?;
+        set_hostname(flags.value("hostname").unwrap_or(OsStr::new("container")))?;
         let mut rootfs = Rootfs::mount(overlay.mount()?, layer.rootfs()).with_defaults()?;
         if let Some(mount) = &volume {
             rootfs = rootfs.with(mount.clone());
@@ -57,7 +61,7 @@ fn run(flags: Flags) -> Result<Status> {
         privileges.drop_to(&User::look_up(user)?)?;
         exec(&command)
     });
-    let status = status.and_then(|child| child.release()?.wait());
+    let status = child.and_then(|child| foreground.wait(&child.release()?));
     if cgroup.oom_kills()? > 0 {
         eprintln!("lesson-04: out of memory: the kernel killed a process of this container");
     }
@@ -83,12 +87,12 @@ fn list(flags: Flags) -> Result<Status> {
 }
 
 /// The image's.
-fn name(flags: &Flags) -> &str {
-    flags.rest.first().map_or("", String::as_str)
+fn name(flags: &Flags) -> Cow<'_, str> {
+    flags.rest[0].to_string_lossy()
 }
 
 fn options(flags: &Flags) -> Result<PullOptions> {
-    let platform = flags.value("platform").map(str::parse).transpose()?;
+    let platform = flags.text("platform")?.map(str::parse).transpose()?;
     Ok(PullOptions { platform, credentials: None })
 }
 

@@ -74,7 +74,7 @@ fn what_goes_wrong_is_one_line_and_docker_s_exit_code() {
         (&["run", "base", "no-such-program"], 127, "no-such-program"),
         (&["run", "base", "/etc/passwd"], 126, "/etc/passwd"),
         (&["run", "--memory", "64x", "base", "true"], 125, "64x"),
-        (&["run"], 125, "repository"),
+        (&["run"], 125, "IMAGE is missing"),
     ] {
         let output = lesson(folder.path(), words);
         let error = String::from_utf8_lossy(&output.stderr);

@@ -4,6 +4,7 @@
 //! cargo run -p lesson-05 -- run [lesson 4's flags] [--publish 8080:80] IMAGE [PROGRAM [ARGUMENT]…]
 //! ```
 
+use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use cgroups::{Cgroup, Limits, own_name, own_namespace, remove_parent, sweep};
 use images::{PullOptions, Store, WritableLayer};
 use namespaces::flags::{Flags, finish};
-use namespaces::{Error, Isolation, Result, Status, exec, set_hostname};
+use namespaces::{Error, Foreground, Isolation, Result, Status, exec, set_hostname};
 use network::namespace::of_process;
 use network::{Interface, Network, Port, Publish, Published, attach, lo_up, names, ports};
 use rootfs::{Mount, Privileges, Rootfs, User};
@@ -24,11 +25,11 @@ const NOTES: &str = "/run/canoa-lessons";
 
 /// The program. (Lesson 6's tests run it within themselves, to listen to its steps.)
 pub fn main() {
-    let mut words = std::env::args().skip(1);
     let known =
         [&["hostname", "volume", "user", "store", "platform", "publish"][..], &Limits::FLAGS].concat();
-    let outcome = match words.next().as_deref() {
-        Some("run") => Flags::parse(words, &known).map(run),
+    let mut words = std::env::args_os().skip(1);
+    let outcome = match words.next().as_deref().and_then(OsStr::to_str) {
+        Some("run") => Flags::parse(words, &known, &["IMAGE"]).map(run),
         _ => Err("usage: lesson-05 run [lesson 4's flags] [--publish 8080:80] IMAGE [PROGRAM …]".into()),
     };
     finish("lesson-05", outcome)
@@ -36,8 +37,9 @@ pub fn main() {
 
 // ANCHOR: run
 fn run(flags: Flags) -> Result<Status> {
+    let foreground = Foreground::new()?;
     // First of all: that somebody has the port is said before anything is made.
-    let wanted = flags.value("publish").map(str::parse::<Publish>).transpose()?;
+    let wanted = flags.text("publish")?.map(str::parse::<Publish>).transpose()?;
     let wanted: Vec<_> = wanted.iter().flat_map(Publish::bindings).collect();
     let ports = ports::reserve(&wanted)?;
     // An ordinary user can't lay a cable to the host's network: there is only `lo`.
@@ -46,40 +48,47 @@ fn run(flags: Flags) -> Result<Status> {
             return Err(Error::new("publish ports", "", "without root no network leads to them: try sudo"));
         }
         eprintln!("lesson-05: without root there is no network but lo: try sudo");
-        return contain(&flags, None, ports);
+        return contain(&flags, &foreground, None, ports);
     }
     let network = Network::at(Path::new(NOTES), NETWORK);
     let me = std::process::id().to_string();
     let lives = |process: &str| Path::new("/proc").join(process).exists();
-    let status = network.join(&me, lives).and_then(|interface| contain(&flags, Some(&interface), ports));
+    let status =
+        network.join(&me, lives).and_then(|interface| contain(&flags, &foreground, Some(&interface), ports));
     network.leave(&me)?;
     status
 }
 // ANCHOR_END: run
 
-fn contain(flags: &Flags, interface: Option<&Interface>, ports: Vec<Port>) -> Result<Status> {
+fn contain(
+    flags: &Flags,
+    foreground: &Foreground,
+    interface: Option<&Interface>,
+    ports: Vec<Port>,
+) -> Result<Status> {
     let folder = flags.value("store").map_or_else(|| images::data_folder("canoa-lessons"), PathBuf::from);
     let store = Store::open(&folder).map_err(Error::from)?;
-    let name = flags.rest.first().map_or("", String::as_str);
-    let platform = flags.value("platform").map(str::parse).transpose()?;
+    let name = flags.rest[0].to_string_lossy();
+    let platform = flags.text("platform")?.map(str::parse).transpose()?;
     let options = PullOptions { platform, credentials: None };
-    let image = images::find_or_pull(&store, name, &options, &|_| {})?;
+    let image = images::find_or_pull(&store, &name, &options, &|_| {})?;
     let layer = WritableLayer::new(&store)?;
     let overlay = layer.over(&image.layers)?;
-    let hostname = flags.value("hostname").unwrap_or("container");
+    let hostname = flags.text("hostname")?.unwrap_or("container");
     let own: Vec<IpAddr> = interface.iter().map(|interface| interface.address.addr().into()).collect();
     let names = names::Files::write(layer.folder(), hostname, &own)?;
     let mut mounts = names.mounts().map(|(from, to)| Mount::bind(from, to, false)).to_vec();
     mounts.extend(flags.value("volume").map(Mount::volume).transpose()?);
     let privileges = Privileges::docker()?;
-    let command = image.config.command(flags.rest.get(1..).unwrap_or_default());
-    let user = flags.value("user").unwrap_or(&image.config.config.user);
+    let command = image.config.command(&flags.rest[1..]);
+    let user = flags.text("user")?.unwrap_or(&image.config.config.user);
 
     sweep(PARENT)?;
     let cgroup = Cgroup::create(PARENT, &own_name()?, &Limits::from_flags(flags)?)?;
-    let status = Isolation::container().born_in(cgroup.birthplace()).spawn(|| {
+    let child = Isolation::container().born_in(cgroup.birthplace()).spawn(|| {
         cgroup.enter()?;
         own_namespace()?;
+        foreground.enter()?;
         set_hostname(hostname)?;
         if interface.is_none() {
             lo_up()?;
@@ -92,11 +101,11 @@ fn contain(flags: &Flags, interface: Option<&Interface>, ports: Vec<Port>) -> Re
         privileges.drop_to(&User::look_up(user)?)?;
         exec(&command)
     });
-    let status = status.and_then(|child| {
-        let Some(interface) = interface else { return child.release()?.wait() };
+    let status = child.and_then(|child| {
+        let Some(interface) = interface else { return foreground.wait(&child.release()?) };
         attach(of_process(child.pid().as_raw())?.as_fd(), interface)?;
         let _published = Published::open(ports, Some(NETWORK), interface)?;
-        child.release()?.wait()
+        foreground.wait(&child.release()?)
     });
     if cgroup.oom_kills()? > 0 {
         eprintln!("lesson-05: out of memory: the kernel killed a process of this container");

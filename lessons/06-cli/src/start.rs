@@ -190,8 +190,8 @@ impl Program {
         if entered {
             command.directory = ".".into();
         }
-        if !command.env.iter().any(|variable| variable.starts_with("HOME=")) {
-            command.env.push(format!("HOME={}", user.home));
+        if !command.env.iter().any(|variable| variable.as_encoded_bytes().starts_with(b"HOME=")) {
+            command.env.push(format!("HOME={}", user.home).into());
         }
         if with_init { init(|| exec(&command)) } else { exec(&command) }
     }

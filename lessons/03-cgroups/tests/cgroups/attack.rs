@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::process::{Command, ExitCode};
 
 use namespaces::{Isolation, exec, set_hostname};
-use rootfs::{Privileges, Rootfs, User, borrow};
+use rootfs::{Privileges, Root, Rootfs, User};
 
 use crate::lab::{Container, error, eventually, family, field, lesson, memory_of, random, text};
 use crate::{Test, tests};
@@ -40,7 +40,7 @@ pub const IN_LESSON_2: &str = "in-lesson-2";
 /// start, since to make a container takes a process with a single thread.
 pub fn in_lesson_2() -> ExitCode {
     let command = namespaces::Command::new(std::env::args().skip(2));
-    let root = borrow::TemporaryRoot::new().unwrap();
+    let root = Root::new(None).unwrap();
     let rootfs = Rootfs::folder(root.path()).unwrap();
     let privileges = Privileges::docker().unwrap();
     let inside = || -> namespaces::Result<Infallible> {

@@ -146,8 +146,7 @@ impl Drop for Container {
         if !self.name.is_empty() {
             remove_groups(&self.name);
         }
-        let root = format!("canoa-lesson-{}", self.program.id());
-        let _ = fs::remove_dir_all(std::env::temp_dir().join(root));
+        rootfs::Root::sweep();
     }
 }
 

@@ -1,5 +1,7 @@
 //! `create`: from an image and flags to a record.
 
+use std::ffi::OsString;
+
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use images::{Image, Progress, PullOptions, Status as Stage, Store, find_or_pull};
@@ -61,7 +63,7 @@ impl Tool {
         self.become_root()?;
         let image = self.image(&wanted.image)?;
         let mut command = image.config.command(&wanted.command);
-        command.env.extend(wanted.env);
+        command.env.extend(wanted.env.into_iter().map(OsString::from));
         if let Some(folder) = wanted.workdir {
             command.directory = folder.into();
         }
@@ -84,8 +86,8 @@ impl Tool {
             config: Config {
                 image: wanted.image,
                 layers: image.layers,
-                args: command.args,
-                env: command.env,
+                args: text(command.args),
+                env: text(command.env),
                 directory: command.directory,
                 user: wanted.user.unwrap_or(image.config.config.user),
                 interactive: wanted.interactive,
@@ -114,4 +116,9 @@ impl Tool {
         find_or_pull(&store, name, &PullOptions::default(), &tell)
             .with_context(|| format!("finding image {name}"))
     }
+}
+
+/// For the record, which is JSON. Nothing is lost: image and command line are text.
+fn text(words: Vec<OsString>) -> Vec<String> {
+    words.into_iter().map(|word| word.to_string_lossy().into_owned()).collect()
 }

@@ -1,5 +1,6 @@
 //! `start`, `run` and `exec`: the kernel's part of it.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::IpAddr;
@@ -21,7 +22,7 @@ use namespaces::CloneFlags;
 use namespaces::{Command, Process};
 use rootfs::{Mount, OwnBinary, Privileges, Rootfs};
 
-use super::serve::{Signals, serve};
+use super::serve::{catch_signals, serve};
 use super::{Config, PARENT, Tool, alive, exit_code, first_of, network};
 
 impl Tool {
@@ -106,7 +107,7 @@ impl Tool {
         let rootfs = Rootfs::mount(root, folder.join("rootfs"));
         let container = container(record, rootfs, &names, Network::Own(interfaces))?;
         let log = LogWriter::open(&folder.join("log.json"), record.config.log)?;
-        let signals = Signals::catch()?;
+        let signals = catch_signals()?;
 
         let Running { child, cgroup, ends } = container.start()?;
         let outcome = Process::with_pid(child.pid().as_raw()).map_err(Error::from).and_then(|process| {
@@ -138,9 +139,9 @@ impl Tool {
         // As the monitor does, by its own means: we can't make mounts before we are in there.
         OwnBinary::run_from_that_of(process.parent()?)?;
         let mut program = program(&record.config)?;
-        program.command.args = command;
+        program.command.args = command.into_iter().map(OsString::from).collect();
         program.stdio = stdio(interactive, tty);
-        let signals = Signals::catch()?;
+        let signals = catch_signals()?;
         let running = start_in(process, (PARENT, &record.id), &program)?;
         serve(&running.child, running.ends, signals, None, true, interactive)
     }
@@ -187,8 +188,8 @@ fn hostname(record: &Record<Config>) -> &str {
 fn program(config: &Config) -> Result<Program> {
     Ok(Program {
         command: Command {
-            args: config.args.clone(),
-            env: config.env.clone(),
+            args: config.args.iter().map(OsString::from).collect(),
+            env: config.env.iter().map(OsString::from).collect(),
             directory: config.directory.clone(),
         },
         user: config.user.clone(),

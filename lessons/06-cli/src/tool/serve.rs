@@ -9,39 +9,12 @@ use lifecycle::pty::Size;
 use lifecycle::stdio::Ends;
 use lifecycle::terminal::{RawMode, size};
 use lifecycle::{Client, Streams};
-use namespaces::{Child, Process, step};
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use namespaces::{Child, FORWARDED, Process, Signals};
+use nix::sys::signal::Signal;
 
-/// What is meant for the program, when somebody sends it to us; and the word that our terminal has
-/// another size.
-const CAUGHT: [Signal; 7] = [
-    Signal::SIGHUP,
-    Signal::SIGINT,
-    Signal::SIGQUIT,
-    Signal::SIGTERM,
-    Signal::SIGUSR1,
-    Signal::SIGUSR2,
-    Signal::SIGWINCH,
-];
-
-/// The signals that have come to us. From the moment that this is made none of them ends us: we
-/// must live until we have cleaned up.
-pub struct Signals(SignalFd);
-
-impl Signals {
-    /// Before the program is started, so that none is lost. (The program itself begins with no
-    /// signal blocked: see lesson 1's `exec`.)
-    pub fn catch() -> Result<Signals> {
-        let signals: SigSet = CAUGHT.into_iter().collect();
-        step("block signals", "", || signals.thread_block())?;
-        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
-        Ok(Signals(step("watch signals", "", || SignalFd::with_flags(&signals, flags))?))
-    }
-
-    fn next(&self) -> Result<Option<i32>> {
-        Ok(step("read signal", "", || self.0.read_signal())?.map(|signal| signal.ssi_signo as i32))
-    }
+/// The signals that are meant for the program; and the word that our terminal has another size.
+pub fn catch_signals() -> Result<Signals> {
+    Ok(Signals::catch(FORWARDED.into_iter().chain([Signal::SIGWINCH]))?)
 }
 
 /// Hands to and fro, and gives the exit code. In the foreground, what the program says comes to our
@@ -68,13 +41,13 @@ pub fn serve(
         streams.attach(Client::on_terminal(None, own(&io::stderr())?, [false, true]), &[]);
     }
     let status = loop {
-        let ready = streams.turn(&[child.as_fd(), signals.0.as_fd()], None)?;
+        let ready = streams.turn(&[child.as_fd(), signals.as_fd()], None)?;
         trouble = trouble.or(streams.log_trouble());
         while let Some(signal) = signals.next()? {
-            match (signal, size(io::stdin())) {
+            match (signal.signal, size(io::stdin())) {
                 (libc::SIGWINCH, Some((rows, columns))) => streams.resize(Size { rows, columns })?,
                 (libc::SIGWINCH, None) => {}
-                _ => drop(process.signal(signal)?),
+                (signal, _) => drop(process.signal(signal)?),
             }
         }
         if ready[0] {
@@ -83,8 +56,8 @@ pub fn serve(
     };
     // Somebody may read our output slowly (`| less`): there is time, unless we are told to end.
     while streams.is_owed() {
-        streams.turn(&[signals.0.as_fd()], None)?;
-        if signals.next()?.is_some_and(|signal| signal != libc::SIGWINCH) {
+        streams.turn(&[signals.as_fd()], None)?;
+        if signals.next()?.is_some_and(|caught| caught.signal != libc::SIGWINCH) {
             break;
         }
     }
