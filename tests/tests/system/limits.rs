@@ -138,7 +138,8 @@ fn nothing_of_a_cgroup_is_left_after_rm(lab: &Lab) {
         .ok();
     assert_ne!(cgroup::groups(), before);
     lab.canoa(&["rm", "-f", "small"]).ok();
-    eventually("its groups are gone", || cgroup::groups() == before);
+    // (Of the first one something may have been there still: the exit is told before it is cleaned up.)
+    eventually("its groups are gone", || cgroup::groups().iter().all(|group| before.contains(group)));
 }
 
 fn a_limit_that_a_user_may_not_set_is_said(lab: &Lab) {

@@ -85,12 +85,18 @@ impl Asked {
         socket
     }
 
+    /// Asks as resolvers do: a question by UDP may be lost, and is asked again.
     fn ask(&self, name: &str, kind: TYPE) -> Said {
         let client = self.client();
-        client.send(&question(77, name, kind)).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         let mut bytes = [0; 4096];
-        let length = client.recv(&mut bytes).unwrap();
-        Said::read(&bytes[..length])
+        for _ in 0..6 {
+            client.send(&question(77, name, kind)).unwrap();
+            if let Ok(length) = client.recv(&mut bytes) {
+                return Said::read(&bytes[..length]);
+            }
+        }
+        panic!("no answer about {name} in 30 s");
     }
 
     fn ask_by_tcp(&self, name: &str, kind: TYPE) -> Said {
