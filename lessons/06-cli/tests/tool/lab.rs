@@ -252,6 +252,9 @@ impl Drop for Tool {
         for id in String::from_utf8_lossy(&table).lines().skip(1).filter_map(|line| line.split(' ').next()) {
             self.output(&["rm", "--force", id]);
         }
+        // The kernel makes an overlay's work folder with mode 000, which only root looks into: what a
+        // program that was killed has left of it would keep an ordinary user's folder from being removed.
+        let _ = Command::new("chmod").args(["-R", "u+rwX"]).arg(self.folder.path()).output();
     }
 }
 
