@@ -10,7 +10,8 @@ use std::path::Path;
 use images::Overlay;
 use images::ownership::{Ownership, Rights};
 use lifecycle::record::Record;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
 
 use super::Engine;
 use super::config::Config;
@@ -61,9 +62,12 @@ fn merged(folder: &Path, config: &Config) -> Result<OwnedFd> {
 
 /// The folder at this place in the container, whatever links lie on the way; none if there is none.
 fn open_inside(root: &OwnedFd, place: &str) -> io::Result<Option<OwnedFd>> {
-    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_IN_ROOT);
-    match openat2(root, place, how) {
+    // First as lesson 2 opens whatever an image names, then for reading.
+    let opened = rootfs::inside::open(root, Path::new(place)).and_then(|found| {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        openat(&found, ".", flags, Mode::empty())
+    });
+    match opened {
         Ok(folder) => Ok(Some(folder)),
         Err(nix::Error::ENOENT | nix::Error::ENOTDIR) => Ok(None),
         Err(errno) => Err(errno.into()),

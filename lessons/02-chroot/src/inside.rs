@@ -44,7 +44,16 @@ pub(crate) fn open_plain_to_write(root: impl AsFd, path: &Path) -> nix::Result<O
 }
 
 fn resolve(root: impl AsFd, path: &Path, flags: OFlag, how: ResolveFlag) -> nix::Result<OwnedFd> {
-    openat2(root, path, OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(how))
+    let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(how);
+    // Where a path climbs with `..` while anybody on the machine renames or mounts something, the kernel
+    // can't be sure that it stayed inside, and says EAGAIN: try again (openat2(2), ERRORS).
+    for _ in 0..128 {
+        match openat2(root.as_fd(), path, how) {
+            Err(Errno::EAGAIN) => {}
+            other => return other,
+        }
+    }
+    Err(Errno::EAGAIN)
 }
 
 /// As [`open`] or (`plain`) [`open_plain`], and makes what is missing: folders of mode 0755 on the
@@ -128,5 +137,38 @@ fn make_one(parent: &OwnedFd, name: &OsStr, kind: Kind) -> nix::Result<()> {
             let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
             nix::fcntl::openat(parent, name, flags, mode).map(drop)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn a_path_that_climbs_is_opened_whatever_is_renamed_meanwhile() {
+        let root = tempfile::TempDir::new().unwrap();
+        let (one, other) = (root.path().join("one"), root.path().join("other"));
+        std::fs::create_dir_all(root.path().join("a/b")).unwrap();
+        std::fs::create_dir(&one).unwrap();
+        let descriptor = OwnedFd::from(std::fs::File::open(root.path()).unwrap());
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    std::fs::rename(&one, &other).unwrap();
+                    std::fs::rename(&other, &one).unwrap();
+                }
+            });
+            let end = Instant::now() + Duration::from_millis(300);
+            let mut opened = Ok(());
+            while opened.is_ok() && Instant::now() < end {
+                opened = open(&descriptor, Path::new("a/../a/b/../../a")).map(drop);
+            }
+            done.store(true, Ordering::Relaxed);
+            assert_eq!(opened, Ok(()), "openat2 says EAGAIN while somebody renames: is it tried again?");
+        });
     }
 }
