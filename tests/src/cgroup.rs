@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use std::{fs, io};
+use std::{fs, io, thread};
 
 use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, kill};
@@ -75,8 +75,16 @@ pub fn remove_empty_parents() {
     {
         for group in hierarchy.mount.join(own).ancestors().take_while(|one| one.starts_with(&hierarchy.mount))
         {
-            // Refused (EBUSY) while somebody is in there, and to whom it doesn't belong.
-            let _ = fs::remove_dir(group.join("canoa"));
+            // Refused (EBUSY) while somebody is in there, and to whom it doesn't belong. The last monitor
+            // may just be leaving: the exit is told before everything is cleaned up.
+            for _ in 0..100 {
+                match fs::remove_dir(group.join("canoa")) {
+                    Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+                        thread::sleep(Duration::from_millis(50));
+                    }
+                    _ => break,
+                }
+            }
         }
     }
 }
@@ -191,7 +199,7 @@ pub fn remove(name: &str) -> Result<()> {
             if Instant::now() > end {
                 return Err(error).with_context(|| format!("removing the cgroup {}", group.display()));
             }
-            std::thread::sleep(Duration::from_millis(5));
+            thread::sleep(Duration::from_millis(5));
         }
     }
     Ok(())
