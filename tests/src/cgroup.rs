@@ -66,19 +66,24 @@ pub fn has(group: &Path, controller: &str) -> bool {
             .is_ok_and(|all| all.split_whitespace().any(|one| one == controller))
 }
 
-/// After everything, as an ordinary user: engines leave their empty parent of all groups in the one that
-/// was handed to the user. (As root it is below the lab's own, and goes with it.)
-pub fn remove_empty_parents() {
+/// After everything, as an ordinary user: engines leave the parent of all their groups in the one that was
+/// handed to the user, and a case that ends with a container running leaves that one's, too. (As root all
+/// of it is below the lab's own, and goes with it.)
+pub fn remove_parents() {
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let Some(own) = groups.lines().find_map(|line| line.strip_prefix("0::/")) else { return };
     for hierarchy in hierarchies().unwrap_or_default().iter().filter(|hierarchy| hierarchy.kind == "cgroup2")
     {
         for group in hierarchy.mount.join(own).ancestors().take_while(|one| one.starts_with(&hierarchy.mount))
         {
-            // Refused (EBUSY) while somebody is in there, and to whom it doesn't belong. The last monitor
-            // may just be leaving: the exit is told before everything is cleaned up.
+            let parent = group.join("canoa");
+            // The last monitor may just be leaving: the exit is told before everything is cleaned up.
             for _ in 0..100 {
-                match fs::remove_dir(group.join("canoa")) {
+                for inner in fs::read_dir(&parent).into_iter().flatten().flatten() {
+                    // Files of the kernel's aren't removed so, nor a group in which somebody is.
+                    let _ = fs::remove_dir(inner.path());
+                }
+                match fs::remove_dir(&parent) {
                     Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
                         thread::sleep(Duration::from_millis(50));
                     }

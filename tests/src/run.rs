@@ -51,7 +51,7 @@ pub fn main(cases: &[&[Case]]) -> ExitCode {
     let trials = promise::trials().into_iter().chain(cases.iter().flat_map(trials));
     let conclusion = libtest_mimic::run(&arguments, trials.collect());
     if !geteuid().is_root() {
-        cgroup::remove_empty_parents();
+        cgroup::remove_parents();
     }
     conclusion.exit_code()
 }
