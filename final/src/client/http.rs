@@ -354,6 +354,10 @@ async fn handshake(
 }
 
 fn unreachable(endpoint: &Endpoint, error: &io::Error) -> Error {
+    // Somebody listened, and closed while we were in the queue: a daemon that is just ending.
+    if error.kind() == io::ErrorKind::ConnectionReset {
+        return Error::Transport { endpoint: endpoint.to_string(), reason: error.to_string() };
+    }
     let absent = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused);
     let way_out = match (error.kind(), endpoint) {
         (io::ErrorKind::PermissionDenied, _) => ": ask its owner for access, or be root",
