@@ -4,6 +4,11 @@
 //! wish (the network, aliases, perhaps an address); with each run it gets an address. A container that
 //! runs may be plugged into another network, and unplugged: its monitor lays the cable.
 
+mod names;
+mod plug;
+
+pub use names::names_of;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -11,17 +16,16 @@ use std::sync::Arc;
 
 use bollard_stubs::models::EndpointSettings;
 use ipnet::Ipv4Net;
-use lifecycle::record::{Record, new_id};
+use lifecycle::record::new_id;
 use network::dns::zone;
-use network::{Interface, Zone, bridge};
+use network::{Interface, bridge};
 use serde::{Deserialize, Serialize};
 
+use super::Engine;
 use super::config::Config;
 use super::containers::Container;
 use super::error::{Error, Result, blocking};
 use super::networks::{Network, Networks};
-use super::{Engine, files, monitor};
-use crate::bundle::Request;
 
 /// A container's place on a network.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -94,29 +98,7 @@ pub fn way_out(networks: &BTreeMap<String, Endpoint>) -> Option<(&str, &Endpoint
     out.map(|(name, endpoint)| (name.as_str(), endpoint))
 }
 
-/// What a container is called on a network, its name first.
-pub fn names_of(record: &Record<Config>, endpoint: &Endpoint) -> Vec<String> {
-    let mut all = vec![record.name.clone()];
-    all.extend(endpoint.aliases.iter().cloned());
-    all.push(record.id[..12].to_owned());
-    all.push(files::hostname(record));
-    let mut seen = std::collections::HashSet::new();
-    all.retain(|name| zone::is_name(name) && seen.insert(name.clone()));
-    all
-}
-
 impl Networks {
-    /// The networks of a container for its name server; none, if it is on none where containers are
-    /// known by name.
-    pub fn zones(&self, networks: &BTreeMap<String, Endpoint>) -> Vec<Zone> {
-        let on: Vec<Network> =
-            networks.values().filter_map(|endpoint| self.find(&endpoint.network).ok()).collect();
-        match on.iter().any(Network::has_names) {
-            true => on.iter().map(|network| self.zone(network)).collect(),
-            false => vec![],
-        }
-    }
-
     /// The interfaces of a container, in the order of their names.
     pub fn interfaces(&self, networks: &BTreeMap<String, Endpoint>) -> Result<Vec<Interface>> {
         let out = way_out(networks).map(|(name, _)| name);
@@ -190,151 +172,6 @@ impl Networks {
         }
     }
 
-    /// `network connect`: puts a container on one more network; one that runs at once.
-    ///
-    /// # Errors
-    /// It is there already, or shares its network with somebody.
-    pub async fn plug(
-        &self,
-        engine: &Arc<Engine>,
-        network: &Network,
-        container: &Arc<Container>,
-        settings: &EndpointSettings,
-    ) -> Result<()> {
-        let _operation = container.operation.lock().await;
-        check_private(network, container)?;
-        let wish = Endpoint::wanted(network, settings)?;
-        let (engine, network, container) = (engine.clone(), network.clone(), container.clone());
-        blocking(move || {
-            let running = container.is_running();
-            let mut networks = container.with(|record| record.config.networks.clone());
-            if running && networks.contains_key(&network.name) {
-                return Err(Error::forbidden(format!(
-                    "endpoint with name {} already exists in network {}",
-                    container.name(),
-                    network.name
-                )));
-            }
-            let mut endpoint = wish;
-            if running {
-                let taken = |name: &str| networks.values().any(|other| other.interface == name);
-                let interface = (0..).map(|number| format!("eth{number}")).find(|name| !taken(name));
-                endpoint = engine.networks.lease(
-                    &engine,
-                    &endpoint,
-                    &container.id,
-                    &interface.unwrap_or_default(),
-                )?;
-            }
-            networks.insert(network.name.clone(), endpoint.clone());
-            if running && let Err(error) = engine.networks.lay(&engine, &container, &networks, &endpoint) {
-                engine.networks.give_back(&endpoint, &container.id)?;
-                return Err(error);
-            }
-            engine.containers.change(&container, |record| record.config.networks = networks)?;
-            engine.networks.write_names(&engine, [&endpoint].into_iter())?;
-            if running {
-                engine.events.network("connect", &network.id, &network.name, &container.id);
-                files::network_changed(&engine, &container)?;
-            }
-            Ok(())
-        })
-        .await
-    }
-
-    /// `network disconnect`: takes a container off a network; one that runs at once.
-    ///
-    /// # Errors
-    /// It isn't on it.
-    pub async fn unplug(
-        &self,
-        engine: &Arc<Engine>,
-        network: &Network,
-        container: &Arc<Container>,
-    ) -> Result<()> {
-        let _operation = container.operation.lock().await;
-        let (engine, network, container) = (engine.clone(), network.clone(), container.clone());
-        blocking(move || {
-            if network.driver == "host" {
-                return Err(Error::invalid(
-                    "container cannot be disconnected from host network or connected to host network",
-                ));
-            }
-            let mut networks = container.with(|record| record.config.networks.clone());
-            let Some(endpoint) = networks.remove(&network.name) else {
-                return Err(Error::forbidden(format!(
-                    "container {} is not connected to network {}",
-                    container.name(),
-                    network.name
-                )));
-            };
-            let runs = !endpoint.id.is_empty();
-            if runs {
-                let next = way_out(&networks).and_then(|(_, next)| {
-                    Some((next.interface.clone(), next.gateway?)).filter(|_| endpoint.gateway.is_some())
-                });
-                let interface = endpoint.interface.clone();
-                let zones = engine.networks.zones(&networks);
-                let request = Request::Unplug { interface, next, zones };
-                // Without an interface (`none`) there is nothing to unplug.
-                if !endpoint.interface.is_empty() {
-                    monitor::tell(&engine.socket(&container.id), &request)?;
-                }
-                engine.networks.give_back(&endpoint, &container.id)?;
-            }
-            engine.containers.change(&container, |record| record.config.networks = networks)?;
-            engine.networks.write_names(&engine, [&endpoint].into_iter())?;
-            if runs {
-                engine.events.network("disconnect", &network.id, &network.name, &container.id);
-                files::network_changed(&engine, &container)?;
-            }
-            Ok(())
-        })
-        .await
-    }
-
-    /// Writes the names of all networks down: an engine that comes back has perhaps missed something.
-    pub fn write_all_names(&self, engine: &Engine) -> Result<()> {
-        self.all().iter().try_for_each(|network| self.write_names_of(engine, network))
-    }
-
-    /// The container is called something else now.
-    pub fn renamed(&self, engine: &Engine, container: &Container) -> Result<()> {
-        let networks = container.with(|record| record.config.networks.clone());
-        self.write_names(engine, networks.values())
-    }
-
-    fn write_names<'a>(&self, engine: &Engine, changed: impl Iterator<Item = &'a Endpoint>) -> Result<()> {
-        for endpoint in changed {
-            if let Ok(network) = self.find(&endpoint.network) {
-                self.write_names_of(engine, &network)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn write_names_of(&self, engine: &Engine, network: &Network) -> Result<()> {
-        let _changing = self.changing();
-        // It may have been removed meanwhile, and its folder with it.
-        if !network.has_names() || self.find(&network.id).is_err() {
-            return Ok(());
-        }
-        let mut entries: Vec<zone::Entry> = Vec::new();
-        for container in engine.containers.all() {
-            container.with(|record| {
-                let endpoint = record.config.networks.get(&network.name);
-                let here = endpoint.filter(|endpoint| endpoint.network == network.id);
-                if let Some((endpoint, address)) =
-                    here.and_then(|endpoint| Some((endpoint, endpoint.address?)))
-                {
-                    entries.push((address.addr(), names_of(record, endpoint)));
-                }
-            });
-        }
-        entries.sort();
-        Ok(zone::write(&self.zone(network).file, &entries)?)
-    }
-
     /// Takes an address on a network for the wish.
     fn lease(&self, engine: &Engine, wish: &Endpoint, owner: &str, interface: &str) -> Result<Endpoint> {
         let _changing = self.changing();
@@ -382,47 +219,6 @@ impl Networks {
         }
         Ok(())
     }
-
-    /// Lets the monitor lay the cable to one of the container's networks.
-    fn lay(
-        &self,
-        engine: &Engine,
-        container: &Container,
-        networks: &BTreeMap<String, Endpoint>,
-        endpoint: &Endpoint,
-    ) -> Result<()> {
-        let all = self.interfaces(networks)?;
-        let interface = all.into_iter().find(|one| one.name == endpoint.interface);
-        let interface =
-            interface.ok_or_else(|| Error::internal("connecting", "the network has no bridge"))?;
-        monitor::tell(
-            &engine.socket(&container.id),
-            &Request::Plug { interface, zones: self.zones(networks) },
-        )
-    }
-}
-
-/// A container that has the host's network or another's, or wants none, can't have one more.
-fn check_private(network: &Network, container: &Container) -> Result<()> {
-    let mode = container.with(|record| record.config.network_mode());
-    if network.driver == "host" {
-        return Err(Error::invalid(
-            "container cannot be disconnected from host network or connected to host network",
-        ));
-    }
-    if mode == "host" || mode.starts_with("container:") {
-        return Err(Error::invalid(
-            "container sharing network namespace with another container or host cannot be connected to any \
-             other network",
-        ));
-    }
-    let none = container.with(|record| record.config.networks.contains_key("none"));
-    if network.driver == "null" || none {
-        return Err(Error::invalid(
-            "container cannot be connected to multiple networks with one of the networks in private (none) mode",
-        ));
-    }
-    Ok(())
 }
 
 /// The container whose network this one shares (`--network container:NAME`), if it does.

@@ -4,15 +4,17 @@
 //! container needs it, or when somebody makes a network, not when the engine starts: a machine that
 //! runs none is left as it is. Who is on which network is in `endpoints.rs`.
 
+mod choose;
+mod kernel;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ipnet::Ipv4Net;
 use lifecycle::record::{new_id, now, replace};
-use network::{Addresses, Bridge, Zone, forwarding, isolation, nat, subnet};
+use network::{Addresses, Bridge, Zone};
 use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Result};
@@ -21,10 +23,8 @@ use super::{Engine, Settings, names};
 /// The nftables table that is ours.
 pub const TABLE: &str = "canoa";
 
-/// Options of a network that are understood (`-o`).
-const BRIDGE_NAME: &str = "com.docker.network.bridge.name";
+/// Whether a network's containers get out (`-o`); `choose.rs` has the other options.
 const MASQUERADE: &str = "com.docker.network.bridge.enable_ip_masquerade";
-const TALK: &str = "com.docker.network.bridge.enable_icc";
 
 /// One network: `networks/ID/network.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -174,7 +174,8 @@ impl Networks {
         let mut network = Network { driver: "bridge".into(), ..Network::fresh()? };
         network.bridge = Some(self.choose(&engine.settings, wanted, &network.id)?);
         network.chosen = wanted.subnet.is_some();
-        network.range = wanted.range.as_deref().map(|text| parse_range(text, &network)).transpose()?;
+        network.range =
+            wanted.range.as_deref().map(|text| choose::parse_range(text, &network)).transpose()?;
         network.name.clone_from(&wanted.name);
         network.internal = wanted.internal;
         network.options.clone_from(&wanted.options);
@@ -233,18 +234,6 @@ impl Networks {
         Ok(())
     }
 
-    /// Leaves the host's network as it was found: no bridge, no rule, no switch of ours.
-    pub fn take_down(&self, settings: &Settings) -> Result<()> {
-        let noted = self.root.join("forwarding.json");
-        let before = fs::read(&noted).ok().and_then(|text| serde_json::from_slice(&text).ok());
-        for network in self.all() {
-            self.unmake(settings, &network)?;
-        }
-        in_netns(settings, || before.as_ref().map_or(Ok(()), forwarding::restore))?;
-        let _ = fs::remove_file(noted);
-        Ok(())
-    }
-
     /// The network for a container's name server: its file of names, which doesn't exist where
     /// containers aren't known by name.
     pub fn zone(&self, network: &Network) -> Zone {
@@ -266,117 +255,6 @@ impl Networks {
             Some(range) => addresses.within(range),
             None => addresses,
         }))
-    }
-
-    /// The network with its bridge there and in order.
-    pub(super) fn bridge(&self, settings: &Settings, network: &Network) -> Result<(Network, Bridge)> {
-        // One at a time: two first containers must not choose two subnets.
-        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut network = self.find(&network.id)?;
-        let bridge = match network.bridge.clone() {
-            Some(bridge) => bridge,
-            None => {
-                let bridge = with_first_address("canoa0".to_owned(), self.free_subnet(settings)?)?;
-                network.bridge = Some(bridge.clone());
-                self.save(network.clone())?;
-                bridge
-            }
-        };
-        let first = !ready.contains(&network.id);
-        let changed = in_netns(settings, || {
-            bridge.ensure()?;
-            if !first {
-                return Ok(None);
-            }
-            isolation::ensure(TABLE, &bridge, network.internal)?;
-            if network.internal {
-                return Ok(None);
-            }
-            if network.options.get(MASQUERADE).is_none_or(|value| value == "true") {
-                nat::ensure(TABLE, &bridge)?;
-            }
-            if let Some(chain) = nat::forward_is_blocked()? {
-                tracing::warn!("containers may not get out: {chain}: allow what comes from {}", bridge.name);
-            }
-            forwarding::enable()
-        })?;
-        if let Some(before) = changed {
-            tracing::info!("IPv4 forwarding was off and is on now: \"canoa system stop\" restores it");
-            let noted = self.root.join("forwarding.json");
-            let text = serde_json::to_vec(&before).unwrap_or_default();
-            replace(&noted, &text, false)
-                .map_err(|error| Error::internal(format!("writing {}", noted.display()), error))?;
-        }
-        if first {
-            ready.push(network.id.clone());
-        }
-        Ok((network, bridge))
-    }
-
-    /// Chooses what of bridge and subnet wasn't given, and checks what was.
-    fn choose(&self, settings: &Settings, wanted: &Wanted, id: &str) -> Result<Bridge> {
-        let mut name = format!("br-{}", &id[..12]);
-        for (key, value) in &wanted.options {
-            match (key.as_str(), value.as_str()) {
-                (BRIDGE_NAME, value) => value.clone_into(&mut name),
-                (MASQUERADE, "true" | "false") | (TALK, "true") => {}
-                _ => return Err(Error::unsupported(format!("the network option {key}={value} (-o)"))),
-            }
-        }
-        if self.all().iter().any(|one| one.bridge.as_ref().is_some_and(|bridge| bridge.name == name)) {
-            return Err(Error::forbidden(format!("another network has the bridge {name} already")));
-        }
-        let Some(text) = &wanted.subnet else {
-            if wanted.gateway.is_some() || wanted.range.is_some() {
-                return Err(Error::invalid("a gateway or a range without a subnet (--subnet)"));
-            }
-            return with_first_address(name, self.free_subnet(settings)?);
-        };
-        let subnet = parse_subnet(text)?;
-        if self.subnets().iter().any(|other| meet(other, &subnet)) {
-            return Err(Error::forbidden(
-                "invalid pool request: Pool overlaps with other one on this address space",
-            ));
-        }
-        if in_netns(settings, || subnet::route_in_use(subnet))? {
-            return Err(Error::forbidden(format!(
-                "{subnet} overlaps with a route of this machine, which would be hidden (ip route): \
-                 name another subnet, or none"
-            )));
-        }
-        let Some(text) = &wanted.gateway else { return with_first_address(name, subnet) };
-        let gateway = text.parse().map_err(|_| Error::invalid(format!("invalid gateway {text:?}")))?;
-        if !subnet.contains(&gateway) || [subnet.network(), subnet.broadcast()].contains(&gateway) {
-            return Err(Error::invalid(format!("no matching subnet for gateway {gateway}")));
-        }
-        Ok(Bridge { name, gateway: with_length(gateway, subnet)? })
-    }
-
-    /// One that is neither the host's nor another network's.
-    fn free_subnet(&self, settings: &Settings) -> Result<Ipv4Net> {
-        let ours = self.subnets();
-        let mut candidates = subnet::candidates();
-        candidates.retain(|candidate| !ours.iter().any(|other| meet(other, candidate)));
-        in_netns(settings, || subnet::choose_subnet(&candidates))
-    }
-
-    fn subnets(&self) -> Vec<Ipv4Net> {
-        self.all().into_iter().filter_map(|network| Some(network.bridge?.gateway.trunc())).collect()
-    }
-
-    /// Takes what is in the kernel of a network away.
-    fn unmake(&self, settings: &Settings, network: &Network) -> Result<()> {
-        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bridge) = &network.bridge {
-            in_netns(settings, || {
-                // The bridge first: it looks whether it is really ours, and not another engine's.
-                bridge.remove()?;
-                nat::remove(TABLE, bridge)?;
-                isolation::remove(TABLE, bridge)
-            })?;
-        }
-        ready.retain(|id| *id != network.id);
-        Ok(())
     }
 
     fn forget(&self, settings: &Settings, network: &Network) -> Result<()> {
@@ -405,85 +283,5 @@ impl Network {
     fn fresh() -> Result<Network> {
         let id = new_id().map_err(|error| Error::internal("drawing an id", error))?;
         Ok(Network { version: 1, id, created_at: now(), ..Network::default() })
-    }
-}
-
-fn parse_subnet(text: &str) -> Result<Ipv4Net> {
-    let invalid = |why: &str| Error::invalid(format!("invalid subnet {text}: {why}"));
-    let subnet: Ipv4Net = text.parse().map_err(|_| match text.contains(':') {
-        true => Error::unsupported("an IPv6 subnet"),
-        false => invalid("write address/length, such as 10.5.0.0/24"),
-    })?;
-    if subnet.trunc() != subnet {
-        return Err(invalid(&format!("it should be {}", subnet.trunc())));
-    }
-    let first = subnet.network();
-    if !(8..=30).contains(&subnet.prefix_len())
-        || first.is_loopback()
-        || first.is_multicast()
-        || first.is_unspecified()
-    {
-        return Err(invalid("there is no room in it for containers"));
-    }
-    Ok(subnet)
-}
-
-fn parse_range(text: &str, network: &Network) -> Result<Ipv4Net> {
-    let range: Ipv4Net = text
-        .parse()
-        .map_err(|_| Error::invalid(format!("invalid ip-range {text:?}: write 10.5.0.128/25")))?;
-    match network.bridge.as_ref().is_some_and(|bridge| bridge.gateway.trunc().contains(&range.trunc())) {
-        true => Ok(range.trunc()),
-        false => Err(Error::invalid(format!("no matching subnet for range {text}"))),
-    }
-}
-
-fn with_first_address(name: String, subnet: Ipv4Net) -> Result<Bridge> {
-    let first = subnet.hosts().next().unwrap_or(subnet.addr());
-    Ok(Bridge { name, gateway: with_length(first, subnet)? })
-}
-
-fn with_length(address: std::net::Ipv4Addr, subnet: Ipv4Net) -> Result<Ipv4Net> {
-    Ipv4Net::new(address, subnet.prefix_len()).map_err(|error| Error::internal("choosing a subnet", error))
-}
-
-fn meet(one: &Ipv4Net, other: &Ipv4Net) -> bool {
-    one.contains(&other.network()) || other.contains(&one.network())
-}
-
-/// Does something in the network namespace in which the bridges are.
-pub(super) fn in_netns<T: Send>(
-    settings: &Settings,
-    action: impl FnOnce() -> namespaces::Result<T> + Send,
-) -> Result<T> {
-    Ok(match &settings.netns {
-        Some(netns) => network::namespace::in_namespace(netns.as_fd(), action)?,
-        None => action()?,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_subnet_that_is_none_is_named() {
-        assert_eq!(parse_subnet("10.5.0.0/24").unwrap().to_string(), "10.5.0.0/24");
-        let texts = ["", "10.5.0.0", "10.5.0.0/33", "10.5.0.1/24", "10.5.0.0/31", "127.0.0.0/8", "x/24"];
-        for text in texts.into_iter().chain(["224.0.0.0/8", "0.0.0.0/0", "10.5.0.0/-1", "10.5.0.0/24/8"]) {
-            let error = parse_subnet(text).unwrap_err().message;
-            assert!(error.contains(&format!("invalid subnet {text}")), "{error}");
-        }
-        assert!(parse_subnet("fd00::/64").unwrap_err().message.contains("IPv6"));
-    }
-
-    #[test]
-    fn a_range_lies_in_its_subnet() {
-        let bridge = with_first_address("br".into(), "10.5.0.0/24".parse().unwrap()).unwrap();
-        let network = Network { bridge: Some(bridge), ..Network::default() };
-        assert_eq!(parse_range("10.5.0.129/25", &network).unwrap().to_string(), "10.5.0.128/25");
-        for text in ["10.5.0.0/16", "10.6.0.0/25", "10.5.0.0", "y"] {
-            parse_range(text, &network).unwrap_err();
-        }
     }
 }
