@@ -19,6 +19,7 @@ use crate::step::Error;
 
 /// What is said between the two.
 #[derive(Debug, Clone, PartialEq, Eq)]
+// ANCHOR: message
 pub(crate) enum Message {
     /// Parent to child: you may run now.
     Go,
@@ -27,6 +28,7 @@ pub(crate) enum Message {
     /// Child to parent: a step failed, and I end.
     Failed(Error),
 }
+// ANCHOR_END: message
 
 /// No packet is larger: at the most six fields, in characters of up to four bytes.
 const PACKET: usize = 6 * 4 * LONGEST + 6;

@@ -37,6 +37,7 @@ impl PausedChild {
     ///
     /// # Errors
     /// The child's own: the step that failed there, with its errno. The child is gone then.
+    // ANCHOR: release
     pub fn release(mut self) -> Result<Child> {
         step("release", self.pid, || channel::send(self.socket.as_raw_fd(), &Message::Go))?;
         loop {
@@ -54,6 +55,7 @@ impl PausedChild {
         let pidfd = self.pidfd.take().ok_or_else(|| Error::new("release", self.pid, "it is gone"))?;
         Ok(Child { pid: self.pid, pidfd })
     }
+    // ANCHOR_END: release
 }
 
 impl Drop for PausedChild {

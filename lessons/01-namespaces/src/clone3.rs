@@ -28,6 +28,7 @@ pub(crate) enum Cloned {
 }
 
 /// Makes a child that goes on from here with a copy of this process's memory, as after a fork.
+// ANCHOR: clone3
 pub(crate) fn clone3(namespaces: CloneFlags, cgroup: Option<BorrowedFd<'_>>) -> nix::Result<Cloned> {
     let mut pidfd: libc::c_int = -1;
     // SAFETY: clone_args is plain numbers; zero means "nothing asked for" in each of them.
@@ -52,6 +53,7 @@ pub(crate) fn clone3(namespaces: CloneFlags, cgroup: Option<BorrowedFd<'_>>) -> 
         }
     }
 }
+// ANCHOR_END: clone3
 
 /// Refuses to clone a process that has several threads.
 ///

@@ -10,7 +10,9 @@ use crate::step::{Result, step};
 /// `EINVAL` for more than 64 bytes.
 ///
 /// [sethostname(2)]: https://man7.org/linux/man-pages/man2/sethostname.2.html
+// ANCHOR: set_hostname
 pub fn set_hostname(name: impl AsRef<OsStr>) -> Result<()> {
     let name = name.as_ref();
     step("set hostname", name.display(), || nix::unistd::sethostname(name))
 }
+// ANCHOR_END: set_hostname

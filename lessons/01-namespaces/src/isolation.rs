@@ -35,6 +35,7 @@ impl<'a> Isolation<'a> {
     /// Whoever isn't root gets a user namespace as well: in there the same user is root, and may
     /// have all the others. The cgroup namespace is not among these: its root is the group in
     /// which the process is when it makes it, so the child does that after it has joined its group.
+    // ANCHOR: container
     pub fn container() -> Self {
         let mut isolation = Self::none();
         isolation.namespaces = CloneFlags::CLONE_NEWNS
@@ -44,6 +45,7 @@ impl<'a> Isolation<'a> {
             | CloneFlags::CLONE_NEWNET;
         if geteuid().is_root() { isolation } else { isolation.users(IdMaps::for_me()) }
     }
+    // ANCHOR_END: container
 
     /// Shares these after all: `--network host` is a container without `CLONE_NEWNET`.
     pub fn without(mut self, namespaces: CloneFlags) -> Self {
@@ -111,6 +113,7 @@ impl<'a> Isolation<'a> {
 }
 
 /// The child's life until it becomes another program. It comes back only when it failed.
+// ANCHOR: child
 fn child(parent: &OwnedFd, steps_wanted: bool, run: impl FnOnce() -> Result<Infallible>) {
     step::tell_parent(parent.as_raw_fd(), steps_wanted);
     let ready = || {
@@ -126,3 +129,4 @@ fn child(parent: &OwnedFd, steps_wanted: bool, run: impl FnOnce() -> Result<Infa
     let Err(error) = ready().and_then(|()| run());
     let _ = channel::send(parent.as_raw_fd(), &Message::Failed(error));
 }
+// ANCHOR_END: child

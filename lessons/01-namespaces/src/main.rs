@@ -36,6 +36,7 @@ fn run(flags: Flags) -> Result<Status> {
 }
 // ANCHOR_END: run
 
+// ANCHOR: enter
 fn enter(flags: Flags) -> Result<Status> {
     let foreground = Foreground::new()?;
     let target = Namespaces::of(Process::parse(&flags.rest[0])?)?;
@@ -49,3 +50,4 @@ fn enter(flags: Flags) -> Result<Status> {
     })?;
     foreground.wait(&child.release()?)
 }
+// ANCHOR_END: enter

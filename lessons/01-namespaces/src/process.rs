@@ -147,6 +147,7 @@ pub fn pid_of(pidfd: BorrowedFd<'_>) -> Option<i32> {
 /// When the parent has died already, so that its death can't be heard of any more.
 ///
 /// [prctl(2)]: https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
+// ANCHOR: die_with_parent
 pub fn die_with_parent() -> Result<()> {
     step("die with parent", "", || nix::sys::prctl::set_pdeathsig(Signal::SIGKILL))?;
     // Its pid would tell (`getppid`), were it in our pid namespace. Its end of the socket tells.
@@ -155,6 +156,7 @@ pub fn die_with_parent() -> Result<()> {
     }
     Ok(())
 }
+// ANCHOR_END: die_with_parent
 
 /// From now on, and until it becomes another program, this process's `/proc/PID/fd`, `exe`, `mem` and
 /// the like are closed to everybody without `CAP_SYS_PTRACE`.

@@ -47,6 +47,7 @@ pub fn by_name<S: AsRef<str>>(names: &[S]) -> Result<CapsHashSet> {
 
 /// What no program that this process becomes can ever have again: all that is not `allowed` leaves
 /// the *bounding set*. It asks for `CAP_SETPCAP`, so it comes before the others are given up.
+// ANCHOR: limit
 pub(crate) fn limit(allowed: &CapsHashSet) -> Result<()> {
     let bounding = step("read capabilities", "", || caps::read(None, CapSet::Bounding).map_err(to_io))?;
     for capability in bounding.difference(allowed) {
@@ -56,9 +57,11 @@ pub(crate) fn limit(allowed: &CapsHashSet) -> Result<()> {
     }
     Ok(())
 }
+// ANCHOR_END: limit
 
 /// Gives up all but these, now. For root, `execve` makes the permitted set anew from the bounding
 /// set; for anybody else nothing is left after it, as with Docker.
+// ANCHOR: keep
 pub(crate) fn keep(allowed: &CapsHashSet) -> Result<()> {
     let ours = step("read capabilities", "", || caps::read(None, CapSet::Permitted).map_err(to_io))?;
     let kept: CapsHashSet = ours.intersection(allowed).copied().collect();
@@ -71,6 +74,7 @@ pub(crate) fn keep(allowed: &CapsHashSet) -> Result<()> {
         caps::set(None, CapSet::Permitted, &kept).map_err(to_io)
     })
 }
+// ANCHOR_END: keep
 
 /// `caps` says its errors in words; behind them is the errno of the call that just failed.
 fn to_io(error: caps::errors::CapsError) -> io::Error {

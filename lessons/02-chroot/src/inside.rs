@@ -28,9 +28,11 @@ pub enum Kind {
 
 /// Opens (as `O_PATH`) what `path` names inside `root`. Symbolic links lead nowhere else, and
 /// those of /proc that name an open file ("magic links") are refused.
+// ANCHOR: open
 pub fn open(root: impl AsFd, path: &Path) -> nix::Result<OwnedFd> {
     resolve(root, path, OFlag::O_PATH, ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS)
 }
+// ANCHOR_END: open
 
 /// As [`open`], and no part of it may be a symbolic link at all. For /proc, /sys and /dev: what
 /// is mounted there is relied upon later by that very name.
@@ -43,6 +45,7 @@ pub(crate) fn open_plain_to_write(root: impl AsFd, path: &Path) -> nix::Result<O
     resolve(root, path, OFlag::O_WRONLY, ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_SYMLINKS)
 }
 
+// ANCHOR: resolve
 fn resolve(root: impl AsFd, path: &Path, flags: OFlag, how: ResolveFlag) -> nix::Result<OwnedFd> {
     let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(how);
     // Where a path climbs with `..` while anybody on the machine renames or mounts something, the kernel
@@ -55,6 +58,7 @@ fn resolve(root: impl AsFd, path: &Path, flags: OFlag, how: ResolveFlag) -> nix:
     }
     Err(Errno::EAGAIN)
 }
+// ANCHOR_END: resolve
 
 /// As [`open`] or (`plain`) [`open_plain`], and makes what is missing: folders of mode 0755 on the
 /// way, and at its end a `kind`.

@@ -34,6 +34,7 @@ pub const MASKED: [&str; 12] = [
 pub const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 /// Covers these, where the kernel has them.
+// ANCHOR: mask
 pub(crate) fn mask(root: &OwnedFd, paths: &[PathBuf]) -> Result<()> {
     for path in paths {
         let Some(target) = open_if_there(root, path)? else { continue };
@@ -47,8 +48,10 @@ pub(crate) fn mask(root: &OwnedFd, paths: &[PathBuf]) -> Result<()> {
     }
     Ok(())
 }
+// ANCHOR_END: mask
 
 /// Mounts these onto themselves, read-only.
+// ANCHOR: make_read_only
 pub(crate) fn make_read_only(root: &OwnedFd, paths: &[PathBuf]) -> Result<()> {
     for path in paths {
         let Some(target) = open_if_there(root, path)? else { continue };
@@ -60,6 +63,7 @@ pub(crate) fn make_read_only(root: &OwnedFd, paths: &[PathBuf]) -> Result<()> {
     }
     Ok(())
 }
+// ANCHOR_END: make_read_only
 
 fn open_if_there(root: &OwnedFd, path: &Path) -> Result<Option<OwnedFd>> {
     step("open", path.display(), || match inside::open_plain(root.as_fd(), path) {

@@ -128,6 +128,7 @@ impl Mount {
 
     /// Makes it, detached. Before the pivot: a bind mount's source is on the host, and the kernel
     /// gives an unprivileged user a new /proc or /sys only while they see the old one.
+    // ANCHOR: make
     pub(crate) fn make(&self) -> Result<Made> {
         let (mount, kind) = match &self.source {
             Source::New { fs_type, options } => {
@@ -158,6 +159,7 @@ impl Mount {
             plain: matches!(self.source, Source::New { .. }),
         })
     }
+    // ANCHOR_END: make
 }
 
 /// A mount that is made, and nowhere yet.
@@ -177,11 +179,13 @@ impl Made {
     }
 
     /// Hangs it up inside the root.
+    // ANCHOR: attach
     pub(crate) fn attach(&self, root: impl AsFd) -> Result<()> {
         let plain = self.plain;
         let target = inside::open_or_make(root, &self.target, self.kind, plain)?;
         step("mount on", self.target.display(), || move_mount(&self.mount, &target))
     }
+    // ANCHOR_END: attach
 }
 
 #[cfg(test)]

@@ -16,9 +16,11 @@ use crate::mount_api::move_mount;
 /// `/` shared, and then a mount in the copy appears in the original as well. *Slave* and not
 /// *private*: an unmount on the host still arrives here, so that we don't keep the user's USB
 /// stick busy while we set up.
+// ANCHOR: cut_propagation
 pub(crate) fn cut_propagation() -> Result<()> {
     step("make slave", "/", || change_propagation(MsFlags::MS_SLAVE))
 }
+// ANCHOR_END: cut_propagation
 
 /// Makes a mount the root of this mount namespace, and lets go of everything else.
 ///
