@@ -40,6 +40,7 @@ pub struct Error {
 impl Error {
     /// The exit code that shells and Docker give to it: 127 for a program that isn't there, 126
     /// for one that can't be run, 125 for everything that went wrong before.
+    // ANCHOR: exit_code
     pub fn exit_code(&self) -> i32 {
         match (self.step.as_str(), self.errno) {
             ("exec", libc::ENOENT | libc::ENOTDIR) => 127,
@@ -47,6 +48,7 @@ impl Error {
             _ => 125,
         }
     }
+    // ANCHOR_END: exit_code
 
     /// An error whose reason is not an errno but a sentence.
     pub fn new(step: impl Into<String>, on: impl Display, reason: impl Display) -> Self {

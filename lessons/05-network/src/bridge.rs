@@ -58,6 +58,7 @@ impl Bridge {
     }
 
     /// False: somebody else was faster.
+    // ANCHOR: create
     fn create(&self, netlink: &mut Netlink) -> Result<bool> {
         let mut bridge = link::named(&self.name);
         // Without an address of its own a bridge takes on the lowest one among its ports, so that
@@ -71,8 +72,10 @@ impl Bridge {
             Err(error) => Err(error),
         }
     }
+    // ANCHOR_END: create
 
     /// Gives the bridge its address, if it has none, and sets it up.
+    // ANCHOR: complete
     fn complete(&self, netlink: &mut Netlink) -> Result<()> {
         let Some(found) = link::find(netlink, &self.name)? else {
             return Err(Error::new("create bridge", &self.name, "somebody has just removed it"));
@@ -89,6 +92,7 @@ impl Bridge {
             done => done,
         }
     }
+    // ANCHOR_END: complete
 
     /// Whether the bridge has its address already; without any it may still get it.
     fn check_ours(&self, netlink: &mut Netlink, found: &LinkMessage) -> Result<bool> {

@@ -31,6 +31,7 @@ pub fn own() -> Result<OwnedFd> {
 /// # Errors
 /// Those of `action`, and of going and coming back. A thread that could not come back is in the
 /// wrong place: it should end.
+// ANCHOR: visit
 pub fn visit<T>(netns: BorrowedFd<'_>, action: impl FnOnce() -> Result<T>) -> Result<T> {
     let home = own()?;
     enter(netns)?;
@@ -38,6 +39,7 @@ pub fn visit<T>(netns: BorrowedFd<'_>, action: impl FnOnce() -> Result<T>) -> Re
     step("leave network namespace", "", || setns(home.as_fd(), CloneFlags::CLONE_NEWNET))?;
     result
 }
+// ANCHOR_END: visit
 
 /// Does something in a network namespace on a thread made for it, which ends with it: for a
 /// program of several threads, where none may be found in the wrong namespace, whatever happens.

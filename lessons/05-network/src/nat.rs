@@ -30,6 +30,7 @@ use crate::nftables::{self, Batch};
 
 /// Masquerades what leaves the bridge's subnet by any interface but the bridge. A second call
 /// changes nothing. `table` is the engine's own nftables table: `canoa`.
+// ANCHOR: ensure
 pub fn ensure(table: &str, bridge: &Bridge) -> Result<()> {
     let (chain, comment) = (chain_of(bridge), comment_of(bridge));
     // To replace a rule by its like would take 10 ms: the kernel waits until no packet is in it.
@@ -45,6 +46,7 @@ pub fn ensure(table: &str, bridge: &Bridge) -> Result<()> {
     batch.add_masquerade(&chain, bridge.gateway.trunc(), &bridge.name, &comment);
     step("masquerade", bridge.gateway.trunc(), || batch.commit()).map_err(way_out)
 }
+// ANCHOR_END: ensure
 
 /// Takes away all that a network has in the table: the rule of [`ensure`], and its published ports.
 /// With the last chain the table goes, too. There being none is no error.

@@ -93,6 +93,7 @@ impl Netlink {
     ///
     /// # Errors
     /// The first refusal. Requests after it may have been carried out.
+    // ANCHOR: send
     pub fn send(&mut self, requests: Vec<Request>) -> Result<(), Refused> {
         let first = self.sequence.wrapping_add(1);
         let mut packet = Vec::new();
@@ -122,6 +123,7 @@ impl Netlink {
         }
         refused.map_or(Ok(()), Err)
     }
+    // ANCHOR_END: send
 
     /// Asks for a list: all links, addresses or routes.
     pub fn list(&mut self, request: RouteNetlinkMessage) -> Result<Vec<RouteNetlinkMessage>, Refused> {

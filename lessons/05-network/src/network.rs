@@ -38,6 +38,7 @@ impl Network {
     /// An interface for a container on the network, which is made if need be. `owner` is the
     /// container's name among all on this network; the addresses of those which no longer live
     /// (and never came to [`Network::leave`]) are free again.
+    // ANCHOR: join
     pub fn join(&self, owner: &str, lives: impl Fn(&str) -> bool) -> Result<Interface> {
         let _lock = self.lock()?;
         let bridge = match self.read("bridge.json")? {
@@ -50,6 +51,7 @@ impl Network {
             let _ = self.clear(&bridge, owner);
         })
     }
+    // ANCHOR_END: join
 
     /// Gives the address back; the last one takes bridge, rule and folder away, and puts forwarding
     /// back as it was.
@@ -69,6 +71,7 @@ impl Network {
         Ok(bridge)
     }
 
+    // ANCHOR: make
     fn make(&self, bridge: &Bridge) -> Result<()> {
         bridge.ensure()?;
         nat::ensure(&self.name, bridge)?;
@@ -78,6 +81,7 @@ impl Network {
         }
         Ok(())
     }
+    // ANCHOR_END: make
 
     fn take(&self, bridge: &Bridge, owner: &str, lives: impl Fn(&str) -> bool) -> Result<Interface> {
         let addresses = self.addresses(bridge)?;

@@ -95,6 +95,7 @@ fn no_such_family(errno: i32) -> bool {
 }
 
 /// One socket, and the port that it has got.
+// ANCHOR: open
 fn open(address: IpAddr, port: u16, protocol: Protocol) -> Result<(OwnedFd, u16)> {
     let place = SocketAddr::new(address, port);
     let opened = step("reserve port", format!("{place}/{protocol}"), || -> Result<_, Errno> {
@@ -134,3 +135,4 @@ fn open(address: IpAddr, port: u16, protocol: Protocol) -> Result<(OwnedFd, u16)
         _ => error,
     })
 }
+// ANCHOR_END: open

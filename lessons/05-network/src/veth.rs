@@ -64,6 +64,7 @@ pub fn lo_up() -> Result<()> {
 ///
 /// All of it is one message. Making both ends here and moving one would take 17 ms instead of a
 /// quarter: the kernel waits until nobody can still be using the interface that moves.
+// ANCHOR: plug
 fn plug(host: &mut Netlink, bridge: u32, netns: BorrowedFd<'_>, interface: &Interface) -> Result<String> {
     let mut inside = link::named(&interface.name);
     inside.attributes.push(LinkAttribute::Address(interface.mac.to_vec()));
@@ -91,9 +92,11 @@ fn plug(host: &mut Netlink, bridge: u32, netns: BorrowedFd<'_>, interface: &Inte
         }
     }
 }
+// ANCHOR_END: plug
 
 /// What remains to be done outside, and then, in one send, inside: `lo` up, the address, up, the
 /// default route. Each needs what stands before it.
+// ANCHOR: configure
 fn configure(host: &mut Netlink, host_end: &str, netns: BorrowedFd<'_>, interface: &Interface) -> Result<()> {
     let (mut inside, index) = visit(netns, || Ok((Netlink::open()?, link::index(&interface.name)?)))?;
     // A bridge learns from what it sees, and it may have seen this MAC address lately: the last
@@ -106,6 +109,7 @@ fn configure(host: &mut Netlink, host_end: &str, netns: BorrowedFd<'_>, interfac
     requests.extend(interface.gateway.map(|gateway| link::default_route(index, gateway)));
     step("configure interface", &interface.name, || inside.send(requests))
 }
+// ANCHOR_END: configure
 
 /// Takes an interface away from a network namespace, and its cable with it. The default route goes
 /// the same way; `next` is where it leads from now on: the name of another interface in there, and

@@ -18,6 +18,7 @@ use clap::{Parser, Subcommand};
 
 use tool::{Create, Tool};
 
+// ANCHOR: words
 /// Containers without a daemon: what you built in lessons 1 to 6.
 #[derive(Parser)]
 #[command(name = "lesson-06", version, after_help = "Example:\n  lesson-06 run -it base sh")]
@@ -44,6 +45,7 @@ enum Word {
     },
     /// Make a container, and don't start it yet
     Create(Create),
+    // ANCHOR_END: words
     /// Start a container that was made before, or has ended
     Start {
         /// Its name, or the beginning of its id
@@ -98,6 +100,7 @@ enum Word {
 }
 
 /// The program. (Lesson 6's tests run it within themselves, to listen to its steps.)
+// ANCHOR: main
 pub fn main() {
     let cli = Cli::try_parse().unwrap_or_else(|error| {
         let _ = error.print();
@@ -112,8 +115,10 @@ pub fn main() {
         }
     }
 }
+// ANCHOR_END: main
 
 /// Does it, and gives the exit code.
+// ANCHOR: carry_out
 fn carry_out(Cli { root, command }: Cli) -> Result<i32> {
     let tool = Tool::open(root.as_deref())?;
     if let Word::Run { detach: false, .. } | Word::Start { attach: true, .. } = command {
@@ -138,3 +143,4 @@ fn carry_out(Cli { root, command }: Cli) -> Result<i32> {
         Word::Monitor { id, .. } => tool.monitor(&id),
     }
 }
+// ANCHOR_END: carry_out

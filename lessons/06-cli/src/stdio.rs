@@ -95,6 +95,7 @@ fn not_blocking(file: File) -> Result<File> {
 impl Inner {
     /// Puts it in place of 0, 1 and 2. In the child, inside the container, while it still is root:
     /// the program's user becomes the owner, so that `/dev/stdout` can be opened by name.
+    // ANCHOR: install
     pub(crate) fn install(&self, uid: u32, first: bool) -> Result<()> {
         let owner = Some(nix::unistd::Uid::from_raw(uid));
         let place = |file: &dyn AsFd, target: i32| -> Result<()> {
@@ -127,6 +128,7 @@ impl Inner {
             }
         }
     }
+    // ANCHOR_END: install
 }
 
 fn duplicate(from: i32, to: i32) -> nix::Result<()> {

@@ -44,6 +44,7 @@ impl RawMode {
     ///
     /// # Errors
     /// Not a terminal (`ENOTTY`), or one that has gone.
+    // ANCHOR: enter
     pub fn enter(terminal: BorrowedFd<'_>) -> Result<RawMode> {
         let terminal =
             terminal.try_clone_to_owned().map_err(|error| Error::new("copy terminal", "", error))?;
@@ -56,11 +57,13 @@ impl RawMode {
         step("switch terminal to raw mode", "", || tcsetattr(&guard.terminal, SetArg::TCSANOW, &raw))?;
         Ok(guard)
     }
+    // ANCHOR_END: enter
 
     /// Restores the modes from before; the same as dropping it.
     pub fn leave(self) {}
 }
 
+// ANCHOR: drop
 impl Drop for RawMode {
     fn drop(&mut self) {
         SAVED.store(ptr::null_mut(), Ordering::SeqCst);
@@ -69,6 +72,7 @@ impl Drop for RawMode {
         let _ = tcsetattr(&self.terminal, SetArg::TCSADRAIN, &self.before);
     }
 }
+// ANCHOR_END: drop
 
 /// The size of the terminal behind `fd` in characters, `(rows, columns)`; `None` when it is no
 /// terminal, or one that does not know (a serial line says 0 × 0).

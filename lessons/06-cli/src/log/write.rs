@@ -139,6 +139,7 @@ impl Text {
 
     /// One entry, in the form of [`super::Entry`], member by member: this runs for each line of each
     /// container.
+    // ANCHOR: add
     fn add(&mut self, stream: Stream, said: &[u8]) -> io::Result<()> {
         self.bytes.extend_from_slice(b"{\"log\":");
         // JSON is Unicode: what isn't becomes U+FFFD, as in Docker's log. Attached clients get the
@@ -150,10 +151,12 @@ impl Text {
         self.entries += 1;
         Ok(())
     }
+    // ANCHOR_END: add
 }
 
 /// The length of the first piece that can be written already: up to a newline, or the longest that
 /// an entry may be.
+// ANCHOR: next_piece
 fn next_piece(bytes: &[u8]) -> Option<usize> {
     let window = &bytes[..bytes.len().min(LONGEST)];
     if let Some(newline) = window.iter().position(|byte| *byte == b'\n') {
@@ -169,6 +172,7 @@ fn next_piece(bytes: &[u8]) -> Option<usize> {
         _ => Some(LONGEST),
     }
 }
+// ANCHOR_END: next_piece
 
 /// A monitor that was killed, or a full disk, may have left half a line. What is written next must
 /// not be glued to it.

@@ -39,6 +39,7 @@ impl<C: Serialize + DeserializeOwned + Clone> Records<C> {
 
     /// A new container: reserving the name and creating are one step, even when two programs
     /// want the same name at the same moment. When it returns, the disk has it.
+    // ANCHOR: create
     pub fn create(&self, record: &Record<C>) -> Result<()> {
         // What waits for the disk is done before and after: for the lock everybody waits.
         let temporary = self.lock().and_then(|_lock| Temporary::make(self.temporary(&record.id)))?;
@@ -50,6 +51,7 @@ impl<C: Serialize + DeserializeOwned + Clone> Records<C> {
         }
         Ok(sync(&self.root)?)
     }
+    // ANCHOR_END: create
 
     /// As [`Records::create`], for the one program that owns the whole folder and knows by heart
     /// that the name is free: the daemon. It does not wait for the disk.
@@ -241,6 +243,7 @@ fn write<C: Serialize>(folder: &Path, record: &Record<C>, durably: bool) -> Resu
 
 /// Puts a whole new file in the place of the old one: a reader, or a start after a crash, sees the
 /// one or the other and never a half. `durably`: it returns only when the disk has it.
+// ANCHOR: replace
 pub fn replace(path: &Path, text: &[u8], durably: bool) -> namespaces::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = step("make file in", folder.display(), || {
@@ -255,6 +258,7 @@ pub fn replace(path: &Path, text: &[u8], durably: bool) -> namespaces::Result<()
     // The name itself is in the folder, which is a file of its own to the disk.
     if durably { sync(folder) } else { Ok(()) }
 }
+// ANCHOR_END: replace
 
 fn sync(folder: &Path) -> namespaces::Result<()> {
     step("sync folder", folder.display(), || File::open(folder)?.sync_all())

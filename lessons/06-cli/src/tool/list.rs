@@ -64,6 +64,7 @@ impl Tool {
     }
 
     /// First politely.
+    // ANCHOR: stop
     pub fn stop(&self, name: &str) -> Result<i32> {
         let record = self.record(name)?;
         if let Some(process) = alive(&record) {
@@ -75,6 +76,7 @@ impl Tool {
         println!("{name}");
         Ok(0)
     }
+    // ANCHOR_END: stop
 
     /// The record, and all files.
     pub fn rm(&self, name: &str, force: bool) -> Result<i32> {
@@ -98,6 +100,7 @@ impl Tool {
 }
 
 /// Sends a signal, and waits until it has ended or the time is over.
+// ANCHOR: end
 fn end(process: Process, signal: i32, patience: Duration) -> Result<()> {
     process.signal(signal)?;
     let start = Instant::now();
@@ -106,3 +109,4 @@ fn end(process: Process, signal: i32, patience: Duration) -> Result<()> {
     }
     Ok(())
 }
+// ANCHOR_END: end

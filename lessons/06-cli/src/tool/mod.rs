@@ -77,6 +77,7 @@ impl Tool {
 
     /// A container that nobody looks after just now, and a lock that keeps it so. The program that
     /// looked after it may still be cleaning up: that is waited for.
+    // ANCHOR: at_rest
     fn at_rest(&self, id: &str) -> Result<(Record<Config>, File)> {
         let patience = Instant::now();
         loop {
@@ -99,6 +100,7 @@ impl Tool {
             sleep(Duration::from_millis(5));
         }
     }
+    // ANCHOR_END: at_rest
 
     /// Goes on as a program of which no container can write the file: for what will be a process in one.
     pub fn run_sealed(&self) -> Result<()> {
@@ -127,6 +129,8 @@ fn first_of<T, E: Into<anyhow::Error>>(outcome: Result<T>, cleaned_up: Result<()
 }
 
 /// Docker's exit code for what went wrong.
+// ANCHOR: exit_code
 pub fn exit_code(error: &anyhow::Error) -> i32 {
     error.downcast_ref::<namespaces::Error>().map_or(125, namespaces::Error::exit_code)
 }
+// ANCHOR_END: exit_code

@@ -33,6 +33,7 @@ impl Tool {
     }
 
     /// Leaves this program behind as the container's monitor.
+    // ANCHOR: start_detached
     pub fn start_detached(&self, id: &str) -> Result<i32> {
         self.become_root()?;
         let own = OwnBinary::seal();
@@ -58,6 +59,7 @@ impl Tool {
             }
         }
     }
+    // ANCHOR_END: start_detached
 
     /// The process that is left behind.
     pub fn monitor(&self, id: &str) -> Result<i32> {
@@ -75,6 +77,7 @@ impl Tool {
     }
 
     /// From the record to the exit code.
+    // ANCHOR: supervise
     fn supervise(&self, id: &str, foreground: bool, started: impl FnOnce() -> Result<()>) -> Result<i32> {
         let (mut record, _lock) = self.at_rest(id)?;
         let outcome = network::around(|interfaces| self.run(&mut record, interfaces, foreground, started));
@@ -92,6 +95,7 @@ impl Tool {
         };
         first_of(outcome, self.records.save(&record))
     }
+    // ANCHOR_END: supervise
 
     fn run(
         &self,

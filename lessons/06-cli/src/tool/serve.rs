@@ -19,6 +19,7 @@ pub fn catch_signals() -> Result<Signals> {
 
 /// Hands to and fro, and gives the exit code. In the foreground, what the program says comes to our
 /// own output, and what is typed goes to it if it is `interactive`.
+// ANCHOR: serve
 pub fn serve(
     child: &Child,
     ends: Ends,
@@ -68,3 +69,4 @@ pub fn serve(
     }
     Ok(status.code())
 }
+// ANCHOR_END: serve
