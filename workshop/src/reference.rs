@@ -5,7 +5,7 @@
 //! the commits that touched the lesson.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -28,10 +28,25 @@ pub fn digest(lines: &str) -> String {
 }
 
 /// Finds it, and notes it in `.taller` for the next time.
+///
+/// # Errors
+/// If it is nowhere, or the note can't be written.
 pub fn find(home: &Path, lesson: &Lesson, exercise: &Exercise) -> Result<String> {
+    let lines = look(home, lesson, exercise)?;
+    let note = note(home, exercise);
+    if fs::read_to_string(&note).ok().as_deref() != Some(&lines) {
+        keep::write(&note, &lines)?;
+    }
+    Ok(lines)
+}
+
+/// Finds it, and writes nothing: for who only reads.
+///
+/// # Errors
+/// If it is nowhere.
+pub fn look(home: &Path, lesson: &Lesson, exercise: &Exercise) -> Result<String> {
     let right = |lines: &str| digest(lines) == exercise.reference;
-    let note = keep::folder(home).join("reference").join(format!("{}.rs", exercise.id));
-    if let Ok(lines) = fs::read_to_string(&note)
+    if let Ok(lines) = fs::read_to_string(note(home, exercise))
         && right(&lines)
     {
         return Ok(lines);
@@ -40,12 +55,14 @@ pub fn find(home: &Path, lesson: &Lesson, exercise: &Exercise) -> Result<String>
         Ok(place) if right(place.lines()) => Some(place.lines().to_owned()),
         _ => None,
     };
-    let lines = match here {
-        Some(lines) => lines,
-        None => in_history(home, lesson, &exercise.id, right)?,
-    };
-    keep::write(&note, &lines)?;
-    Ok(lines)
+    match here {
+        Some(lines) => Ok(lines),
+        None => in_history(home, lesson, &exercise.id, right),
+    }
+}
+
+fn note(home: &Path, exercise: &Exercise) -> PathBuf {
+    keep::folder(home).join("reference").join(format!("{}.rs", exercise.id))
 }
 
 /// Looks through the commits that touched the lesson, the newest first.
