@@ -104,6 +104,7 @@ impl Cgroup {
         }
     }
 
+    // ANCHOR: birthplace
     /// Where a child can be born into the group: with the second version, `CLONE_INTO_CGROUP`
     /// makes it so at no cost ([`namespaces::Isolation::born_in`]).
     pub fn birthplace(&self) -> Option<BorrowedFd<'_>> {
@@ -112,6 +113,7 @@ impl Cgroup {
             Inner::V1(_) | Inner::None => None,
         }
     }
+    // ANCHOR_END: birthplace
 
     /// Joins the group; called in the child. With the second version it was born there.
     ///
@@ -222,6 +224,7 @@ pub fn remove_parent(parent: &str) -> Result<()> {
     Ok(())
 }
 
+// ANCHOR: own_namespace
 /// From now on this process sees its own group as the root of all groups: it is called after
 /// [`Cgroup::enter`], since the group in which one is at that moment becomes the root.
 ///
@@ -229,6 +232,7 @@ pub fn remove_parent(parent: &str) -> Result<()> {
 pub fn own_namespace() -> Result<()> {
     step("make cgroup namespace", "", || unshare(CloneFlags::CLONE_NEWCGROUP))
 }
+// ANCHOR_END: own_namespace
 
 fn can_make_devices() -> bool {
     geteuid().is_root() && !in_user_namespace()

@@ -18,6 +18,7 @@ pub struct DeviceRule {
 }
 
 impl DeviceRule {
+    // ANCHOR: docker
     /// Docker's default: nothing, then what every program needs; making a device file is allowed
     /// (package managers do), using it is not.
     pub fn docker() -> Vec<DeviceRule> {
@@ -38,6 +39,7 @@ impl DeviceRule {
         rules.push(rule(true, 'b', None, None, "m"));
         rules
     }
+    // ANCHOR_END: docker
 
     /// A rule that allows, as Docker's `--device-cgroup-rule` and the kernel's `devices.allow` have
     /// it: `c 1:3 rwm`, `b 8:* r`, `a *:* rwm`.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use namespaces::{Error, Result, step};
 
+// ANCHOR: write
 /// Writes a value to a control file, which must be there: it would be made on an ordinary file
 /// system, and here that is an error.
 pub(crate) fn write(path: &Path, value: &str) -> Result<()> {
@@ -17,6 +18,7 @@ pub(crate) fn write(path: &Path, value: &str) -> Result<()> {
         OpenOptions::new().write(true).open(path)?.write_all(value.as_bytes())
     })
 }
+// ANCHOR_END: write
 
 /// The whole of a control file.
 pub(crate) fn read(path: &Path) -> Result<String> {
@@ -87,6 +89,7 @@ pub(crate) fn make(group: &Path) -> Result<()> {
     })
 }
 
+// ANCHOR: remove
 /// Removes a group, with those that its own processes have made in it. A process that was killed
 /// leaves it a moment later, so the kernel may say "busy" for a while.
 pub(crate) fn remove(group: &Path) -> Result<()> {
@@ -108,6 +111,7 @@ pub(crate) fn remove(group: &Path) -> Result<()> {
         }
     })
 }
+// ANCHOR_END: remove
 
 fn busy(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EBUSY)

@@ -41,6 +41,7 @@ fn is_name(name: &OsStr) -> bool {
     harmless && !matches!(bytes, b"" | b"." | b"..") && bytes.len() <= LONGEST
 }
 
+// ANCHOR: own_name
 /// A name for the group of this very process: its pid, when it began, and the pid namespace in which
 /// it is called so (two programs in two of them may have the same pid, and share the groups).
 ///
@@ -51,6 +52,7 @@ pub fn own_name() -> Result<String> {
     let Process { pid, start_time } = Process::with_pid(std::process::id() as i32)?;
     Ok(format!("{pid}-{start_time}-{}", pid_namespace()?))
 }
+// ANCHOR_END: own_name
 
 fn pid_namespace() -> Result<u64> {
     let path = "/proc/self/ns/pid";

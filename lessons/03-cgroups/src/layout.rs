@@ -15,6 +15,7 @@ use namespaces::{Result, step};
 
 use crate::home::{Tree, my_home, trees};
 
+// ANCHOR: layout
 /// What this machine has, and where in it this user may make groups ([`crate::home`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Layout {
@@ -25,6 +26,7 @@ pub enum Layout {
     /// None that we could see.
     None,
 }
+// ANCHOR_END: layout
 
 /// The controllers of the first version that this lesson uses.
 pub(crate) const V1_CONTROLLERS: [&str; 8] =
@@ -43,6 +45,7 @@ impl Layout {
         Ok(Self::from_trees(&trees_around(&pid.to_string())?, around))
     }
 
+    // ANCHOR: from_trees
     fn from_trees(trees: &[Tree], place: impl Fn(&Tree) -> Option<PathBuf>) -> Layout {
         let mut v1 = BTreeMap::new();
         let is_ours = |name: &&String| V1_CONTROLLERS.contains(&name.as_str());
@@ -58,6 +61,7 @@ impl Layout {
             (false, None) => Layout::None,
         }
     }
+    // ANCHOR_END: from_trees
 
     /// The folders below which our groups are: one, or one for each tree.
     pub(crate) fn homes(self) -> Vec<PathBuf> {

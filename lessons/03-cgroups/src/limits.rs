@@ -97,6 +97,7 @@ fn value<T>(
     flags.text(name)?.map(parse).transpose().map_err(wrong)
 }
 
+// ANCHOR: cpu
 /// `quota` microseconds of processor time in every `period` of as many. Half a processor is
 /// 50,000 of 100,000; two are 200,000 of 100,000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,13 +107,16 @@ pub struct Cpu {
     /// The period in microseconds.
     pub period: u64,
 }
+// ANCHOR_END: cpu
 
 impl Cpu {
+    // ANCHOR: from_nano
     /// Docker's `--cpus`: how many processors, in billionths of one.
     pub fn from_nano(nano_cpus: u64) -> Self {
         let period = 100_000;
         Cpu { quota: (u128::from(nano_cpus) * u128::from(period) / 1_000_000_000) as u64, period }
     }
+    // ANCHOR_END: from_nano
 
     /// As people write it: `0.5`, `2`.
     fn parse(text: &str) -> std::result::Result<Self, String> {

@@ -28,6 +28,7 @@ fn main() {
     finish("lesson-03", outcome)
 }
 
+// ANCHOR: run
 fn run(flags: Flags) -> Result<Status> {
     let foreground = Foreground::new()?;
     let limits = Limits::from_flags(&flags)?;
@@ -60,3 +61,4 @@ fn run(flags: Flags) -> Result<Status> {
     remove_parent(PARENT)?;
     status
 }
+// ANCHOR_END: run

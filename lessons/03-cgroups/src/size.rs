@@ -1,5 +1,6 @@
 //! Sizes as people write them.
 
+// ANCHOR: parse_size
 /// Reads `64m`, `1.5g`, `1000` into bytes. `k`, `m`, `g`, `t` are powers of 1024, with or without a
 /// `b` or `ib` behind, in capitals or not: Docker means 536,870,912 by `512m`.
 ///
@@ -33,6 +34,7 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
     };
     bytes.filter(|bytes| i64::try_from(*bytes).is_ok()).ok_or_else(wrong)
 }
+// ANCHOR_END: parse_size
 
 #[cfg(test)]
 mod tests {

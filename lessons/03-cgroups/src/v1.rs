@@ -130,6 +130,7 @@ impl Groups {
         Ok(files::table(&folder.join("memory.oom_control"))?.get("oom_kill").copied().unwrap_or(0))
     }
 
+    // ANCHOR: freeze
     pub(crate) fn freeze(&self, frozen: bool) -> Result<()> {
         let state = self.controller("freezer")?.join("freezer.state");
         let wanted = if frozen { "FROZEN" } else { "THAWED" };
@@ -147,6 +148,7 @@ impl Groups {
             Err(error) => Err(error),
         }
     }
+    // ANCHOR_END: freeze
 
     pub(crate) fn is_frozen(&self) -> Result<bool> {
         match self.folders.get("freezer") {
@@ -155,6 +157,7 @@ impl Groups {
         }
     }
 
+    // ANCHOR: kill
     /// Frozen first: while we go through the list, nobody can fork away from it.
     pub(crate) fn kill(&self) -> Result<()> {
         let _ = self.freeze(true);
@@ -164,6 +167,7 @@ impl Groups {
         // Also when not all had stopped in time: a frozen process doesn't die.
         if self.folders.contains_key("freezer") { self.freeze(false) } else { Ok(()) }
     }
+    // ANCHOR_END: kill
 
     pub(crate) fn remove(&self) -> Result<()> {
         self.distinct().iter().try_for_each(|folder| files::remove(folder))

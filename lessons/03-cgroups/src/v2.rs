@@ -98,9 +98,11 @@ impl Group {
         files::processes(&self.folder)
     }
 
+    // ANCHOR: oom_kills
     pub(crate) fn oom_kills(&self) -> Result<u64> {
         Ok(files::table(&self.folder.join("memory.events"))?.get("oom_kill").copied().unwrap_or(0))
     }
+    // ANCHOR_END: oom_kills
 
     pub(crate) fn freeze(&self, frozen: bool) -> Result<()> {
         let file = self.folder.join("cgroup.freeze");
@@ -117,10 +119,12 @@ impl Group {
         Ok(files::table(&self.folder.join("cgroup.events"))?.get("frozen") == Some(&1))
     }
 
+    // ANCHOR: kill
     /// One write kills everybody (Linux 5.14): nobody can fork away.
     pub(crate) fn kill(&self) -> Result<()> {
         files::write(&self.folder.join("cgroup.kill"), "1")
     }
+    // ANCHOR_END: kill
 
     pub(crate) fn remove(&self) -> Result<()> {
         files::remove(&self.folder)

@@ -53,6 +53,7 @@ impl ImageConfig {
 }
 
 impl ImageConfig {
+    // ANCHOR: command
     /// What a container of this image runs, and where: `words` in place of its `Cmd`, if there are
     /// any.
     pub fn command<S: Into<OsString>>(&self, words: impl IntoIterator<Item = S>) -> Command {
@@ -66,6 +67,7 @@ impl ImageConfig {
         let directory = if working_dir.is_empty() { "/" } else { working_dir };
         Command { args, env: env.iter().map(OsString::from).collect(), directory: directory.into() }
     }
+    // ANCHOR_END: command
 }
 
 /// What a container of this image gets unless told otherwise.

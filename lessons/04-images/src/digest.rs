@@ -44,6 +44,7 @@ impl Digest {
 impl FromStr for Digest {
     type Err = Error;
 
+    // ANCHOR: digest_from_str
     /// # Errors
     /// [`Error::InvalidDigest`]: another algorithm, another length, an upper-case digit.
     fn from_str(text: &str) -> Result<Digest, Error> {
@@ -54,6 +55,7 @@ impl FromStr for Digest {
             _ => Err(Error::InvalidDigest(clean(text))),
         }
     }
+    // ANCHOR_END: digest_from_str
 }
 
 impl TryFrom<String> for Digest {
@@ -126,6 +128,7 @@ impl<R: Read> HashingReader<R> {
     }
 }
 
+// ANCHOR: reader
 impl<R: Read> Read for HashingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.inner.read(buffer)?;
@@ -134,6 +137,7 @@ impl<R: Read> Read for HashingReader<R> {
         Ok(length)
     }
 }
+// ANCHOR_END: reader
 
 /// A writer that hashes and counts what passes through it.
 pub struct HashingWriter<W> {

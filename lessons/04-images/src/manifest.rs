@@ -25,6 +25,7 @@ pub const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 /// OCI's gzip layer, the usual one.
 pub const OCI_LAYER_GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
+// ANCHOR: descriptor
 /// What points at a blob: its kind, its digest, its size.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -44,6 +45,7 @@ pub struct Descriptor {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub urls: Vec<String>,
 }
+// ANCHOR_END: descriptor
 
 /// One image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -45,6 +45,7 @@ impl Platform {
         }
     }
 
+    // ANCHOR: accepts
     /// How well an image for `offered` runs where `self` is wanted: `None` not at all, else the
     /// higher the better.
     ///
@@ -66,6 +67,7 @@ impl Platform {
             _ => None,
         }
     }
+    // ANCHOR_END: accepts
 
     /// The best of those offered, by its place in the list.
     pub fn choose<'a>(&self, offered: impl IntoIterator<Item = &'a Platform>) -> Option<usize> {

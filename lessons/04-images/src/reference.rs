@@ -23,6 +23,7 @@ use crate::{Digest, Error};
 /// The registry that is meant when none is named.
 pub const DOCKER_HUB: &str = "docker.io";
 
+// ANCHOR: reference
 /// A valid reference, with what was left out filled in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -36,6 +37,7 @@ pub struct Reference {
     /// The digest of the manifest, which wins over the tag.
     pub digest: Option<Digest>,
 }
+// ANCHOR_END: reference
 
 impl Reference {
     /// In full: `docker.io/library/ubuntu:latest`.
@@ -186,9 +188,11 @@ impl fmt::Display for Reference {
     }
 }
 
+// ANCHOR: could_only_be_a_host
 fn could_only_be_a_host(first: &str) -> bool {
     first.contains(['.', ':']) || first == "localhost" || first.bytes().any(|b| b.is_ascii_uppercase())
 }
+// ANCHOR_END: could_only_be_a_host
 
 /// `name`, `name:port`, `[IPv6]`, `[IPv6]:port`.
 fn is_host(text: &str) -> bool {

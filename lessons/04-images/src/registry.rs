@@ -149,6 +149,7 @@ impl Registry {
         self.reference.familiar()
     }
 
+    // ANCHOR: get
     /// Asks, and asks once more with what the registry wants to know.
     fn get(&self, wish: Wish<'_>) -> Result<Response> {
         let url = format!("{}/v2/{}/{}", self.reference.origin(), self.reference.repository, wish.path);
@@ -166,7 +167,9 @@ impl Registry {
         }
         self.success(self.follow(url, wish)?)
     }
+    // ANCHOR_END: get
 
+    // ANCHOR: follow
     /// One request, and wherever it is sent on to.
     fn follow(&self, origin: Url, wish: Wish<'_>) -> Result<Response> {
         let mut url = origin.clone();
@@ -194,6 +197,7 @@ impl Registry {
         }
         Err(self.not_a_registry("it redirects in circles"))
     }
+    // ANCHOR_END: follow
 
     fn send(&self, request: RequestBuilder) -> Result<Response> {
         request.send().map_err(|error| {

@@ -12,6 +12,7 @@
 
 use serde::Deserialize;
 
+// ANCHOR: challenge
 /// What a `WWW-Authenticate` header asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Challenge {
@@ -27,6 +28,7 @@ pub enum Challenge {
     /// User name and password, to the registry itself.
     Basic,
 }
+// ANCHOR_END: challenge
 
 /// What a realm answers. Older ones say `token`, those that follow OAuth `access_token`.
 #[derive(Deserialize)]

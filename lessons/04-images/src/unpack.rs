@@ -85,6 +85,7 @@ struct Unpacker {
 }
 
 impl Unpacker {
+    // ANCHOR: make
     fn make(&mut self, entry: &Entry, content: &mut Archive<impl Read>) -> Result<(), Trouble> {
         self.entries += 1;
         if self.entries > MOST_ENTRIES {
@@ -123,6 +124,7 @@ impl Unpacker {
         let made = inside::open_itself(&parent, name)?;
         Attributes::of(entry).apply(&made, entry.kind, self.rights.ownership)
     }
+    // ANCHOR_END: make
 
     /// A folder's attributes, for the end.
     fn keep(&mut self, path: PathBuf, entry: &Entry) -> Result<(), Trouble> {
@@ -162,6 +164,7 @@ impl Unpacker {
         Ok(())
     }
 
+    // ANCHOR: hard_link
     /// A link to an entry of this layer: its target is a path in the archive, not a string that
     /// is stored, so it is resolved as carefully as the path itself.
     fn hard_link(&self, parent: &OwnedFd, name: &OsStr, target: &Path) -> Result<(), Trouble> {
@@ -179,6 +182,7 @@ impl Unpacker {
         linkat(&folder, target_name, parent, name, AtFlags::empty())?;
         Ok(())
     }
+    // ANCHOR_END: hard_link
 
     fn finish(self, layer: &str) -> Result<u64> {
         // "a" sorts before "a/b": from the back, what is inside comes first.
@@ -199,6 +203,7 @@ fn device(parent: &OwnedFd, name: &OsStr, kind: SFlag, (major, minor): (u32, u32
     mknodat(parent, name, kind, Mode::S_IRUSR, makedev(major.into(), minor.into()))
 }
 
+// ANCHOR: relative
 /// The path without what means nothing (`/`, `.`), and without `..`, which no honest archive has.
 fn relative(path: &Path) -> Result<PathBuf, Trouble> {
     let mut clean = PathBuf::new();
@@ -211,6 +216,7 @@ fn relative(path: &Path) -> Result<PathBuf, Trouble> {
     }
     Ok(clean)
 }
+// ANCHOR_END: relative
 
 /// What went wrong with one entry: the archive's fault, or the operating system's.
 enum Trouble {

@@ -36,6 +36,7 @@ fn unpacked_limit(compressed: u64) -> u64 {
     compressed.saturating_mul(100).clamp(1 << 30, 128 << 30)
 }
 
+// ANCHOR: layer
 pub(super) fn pull(
     store: &Store,
     registry: &Registry,
@@ -64,6 +65,7 @@ pub(super) fn pull(
     tell(Status::PullComplete);
     Ok(())
 }
+// ANCHOR_END: layer
 
 // ANCHOR: download
 /// Downloads to a file in `tmp/`. What is cut is resumed where it ended; what turns out wrong

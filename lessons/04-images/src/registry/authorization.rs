@@ -33,6 +33,7 @@ impl Registry {
         Ok(())
     }
 
+    // ANCHOR: token
     fn token(&self, realm: &str, service: Option<String>, scope: Option<String>) -> Result<String> {
         let mut url = self.parse(realm)?;
         // The password goes there: only where nobody else can read it.
@@ -53,6 +54,7 @@ impl Registry {
             .and_then(Answer::token)
             .ok_or_else(|| self.not_a_registry("its token service gives no token"))
     }
+    // ANCHOR_END: token
 
     pub(super) fn authorized(&self, request: RequestBuilder) -> RequestBuilder {
         match (self.authorization(), &self.credentials) {

@@ -42,6 +42,7 @@ impl Store {
         TempDir::new_in(&tmp).map_err(Error::io("creating a folder in", &tmp))
     }
 
+    // ANCHOR: add_blob
     /// Gives a whole and checked file its final name.
     pub(crate) fn add_blob(&self, file: NamedTempFile, digest: &Digest) -> Result<()> {
         let path = self.blob_path(digest);
@@ -49,6 +50,7 @@ impl Store {
         file.persist(&path).map_err(|error| error.error).map_err(Error::io("naming", &path))?;
         sync_folder(&self.root.join("blobs/sha256"))
     }
+    // ANCHOR_END: add_blob
 
     /// Gives a whole and checked layer its final name.
     pub(crate) fn add_layer(&self, folder: TempDir, diff_id: &Digest, size: u64) -> Result<()> {

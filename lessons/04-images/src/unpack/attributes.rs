@@ -46,6 +46,7 @@ impl Attributes {
         Attributes { uid: 0, gid: 0, mode: 0o755, xattrs: Vec::new(), mtime: None }
     }
 
+    // ANCHOR: apply
     /// Gives them to what `made` stands for (opened with `O_PATH`).
     ///
     /// The order matters: to change a file's owner takes setuid, setgid and file capabilities
@@ -84,4 +85,5 @@ impl Attributes {
         }
         Ok(())
     }
+    // ANCHOR_END: apply
 }
