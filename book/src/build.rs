@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use mdbook_driver::MDBook;
 
+use crate::expand::{Place, expand};
 use crate::language::{LANGUAGES, Language};
-use crate::picture;
 
 /// Builds both languages of the book in `book` into `site`, which it returns.
 pub fn build(book: &Path, site: &Path) -> Result<PathBuf> {
@@ -25,18 +25,19 @@ fn build_language(source: &Path, target: &Path, language: Language) -> Result<()
     book.config.build.build_dir = target.to_owned();
     // Both trees have the same pages, so that each page knows its twin's address.
     let pages = source.join(&book.config.book.src);
-    let mut pictures = Ok(());
+    let home = source.parent().and_then(Path::parent).unwrap_or(Path::new("."));
+    let mut expanded = Ok(());
     book.book.for_each_chapter_mut(|chapter| {
         let Some(path) = &chapter.path else { return };
         let folder = pages.join(path.parent().unwrap_or(Path::new("")));
-        match picture::put_in(&chapter.content, &folder) {
+        match expand(&chapter.content, &Place { home, folder: &folder, language }) {
             Ok(content) => {
                 chapter.content = format!("{}\n\n{content}", link_to_twin(path, language.other()));
             }
-            Err(error) => pictures = Err(error),
+            Err(error) => expanded = Err(error.context(format!("{}", folder.join(&chapter.name).display()))),
         }
     });
-    pictures?;
+    expanded?;
     book.build()
 }
 

@@ -18,6 +18,16 @@ pub const LANGUAGES: [Language; 2] = [
 ];
 
 impl Language {
+    /// The one of two texts that is in this language.
+    pub fn pick<T>(self, english: T, spanish: T) -> T {
+        if self == LANGUAGES[0] { english } else { spanish }
+    }
+
+    /// What the workshop calls it.
+    pub fn of_workshop(self) -> workshop::language::Language {
+        self.pick(workshop::language::Language::English, workshop::language::Language::Spanish)
+    }
+
     /// The other language.
     pub fn other(self) -> Language {
         if self == LANGUAGES[0] { LANGUAGES[1] } else { LANGUAGES[0] }

@@ -8,8 +8,10 @@
 
 mod build;
 mod check;
+mod expand;
 mod language;
 mod picture;
+mod quote;
 mod serve;
 
 use std::path::{Path, PathBuf};

@@ -56,6 +56,7 @@ struct Tree {
 /// # Errors
 /// Only if the pages can't be read at all.
 pub fn check(book: &Path) -> Result<Vec<Problem>> {
+    let home = book.parent().unwrap_or(book);
     let mut trees = Vec::new();
     let mut problems = Vec::new();
     for language in LANGUAGES {
@@ -65,7 +66,7 @@ pub fn check(book: &Path) -> Result<Vec<Problem>> {
             let path = tree.folder.join(name);
             let found = [
                 page.problems(name == Path::new(SUMMARY)),
-                include::problems(&book.join(&path), page),
+                include::problems(home, &book.join(&path), page),
                 picture::problems(&book.join(&path), page),
                 glossary::problems(page),
                 link::problems(&tree, name, page),

@@ -102,14 +102,18 @@ fn an_anchor_around_nothing_is_refused() {
         "code.rs",
         "// ANCHOR: heart\n// ANCHOR: inner\n\n// ANCHOR_END: inner\n// ANCHOR_END: heart\n",
     );
-    assert!(sample.verdict().contains("what it quotes of ../../code.rs is empty"), "{}", sample.verdict());
+    assert!(sample.verdict().contains("quotes ../../code.rs:heart, which is empty"), "{}", sample.verdict());
 }
 
 #[test]
 fn a_quoted_file_that_is_gone_is_refused() {
     let sample = Sample::new();
     fs::remove_file(sample.0.join("code.rs")).unwrap();
-    assert!(sample.verdict().contains("quotes ../../code.rs, which can't be read"), "{}", sample.verdict());
+    assert!(
+        sample.verdict().contains("quotes ../../code.rs:heart, which can't be read"),
+        "{}",
+        sample.verdict()
+    );
 }
 
 #[test]
