@@ -4,8 +4,8 @@ use std::env;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,9 +17,11 @@ use crate::lab::Lab;
 /// `debug`.
 pub fn storage() -> PathBuf {
     let cache = env::var_os("CANOA_E2E").map(PathBuf::from).unwrap_or_else(|| {
-        // target/debug/deps/system-1234
+        // target/debug/deps/system-1234, target/debug/book
         let program = env::current_exe().unwrap_or_default();
-        program.ancestors().nth(3).unwrap_or(&program).join("e2e")
+        let target =
+            program.ancestors().find(|folder| folder.ends_with("debug") || folder.ends_with("release"));
+        target.and_then(Path::parent).unwrap_or(&program).join("e2e")
     });
     cache.join("registry")
 }
@@ -38,18 +40,26 @@ impl DebianRegistry {
     /// # Panics
     /// If it doesn't come up.
     pub fn start(lab: &Lab) -> DebianRegistry {
-        let port = free_port();
-        let config = lab.folder.join("registry.yml");
+        Self::serve(&lab.folder, &storage(), free_port())
+    }
+
+    /// Starts it on the images in `storage`, at this port. Its own files are in `folder`.
+    ///
+    /// # Panics
+    /// If it doesn't come up.
+    pub fn serve(folder: &Path, storage: &Path, port: u16) -> DebianRegistry {
+        let config = folder.join("registry.yml");
         let text = format!(
             "version: 0.1\nlog:\n  accesslog:\n    disabled: true\nstorage:\n  filesystem:\n    \
              rootdirectory: {}\n  maintenance:\n    readonly:\n      enabled: true\nhttp:\n  addr: \
              127.0.0.1:{port}\n",
-            storage().display()
+            storage.display()
         );
         fs::write(&config, text).expect("the lab's folder is writable");
-        let log = File::create(lab.folder.join("registry.log")).expect("the lab's folder is writable");
-        let child = lab
-            .program("docker-registry")
+        let log = File::create(folder.join("registry.log")).expect("the lab's folder is writable");
+        let child = Command::new("docker-registry")
+            .env_clear()
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .arg("serve")
             .arg(&config)
             .stdout(Stdio::from(log.try_clone().expect("a descriptor")))

@@ -119,6 +119,27 @@ fn watch_named(cases: &[Case], arguments: &[OsString]) -> Result<i32> {
 ///
 /// Must be called while the process has a single thread.
 pub fn watch(case: &Case, form: Form) -> Result<i32> {
+    behind_walls(Duration::from_secs(case.seconds), |name, folder| {
+        let lab = Lab::open(name, folder.to_owned(), form)?;
+        // Where the case says what is wrong, and what: nobody needs a trace of the way into a lab.
+        std::panic::set_hook(Box::new(|panic| {
+            let at = panic.location().map(ToString::to_string).unwrap_or_default();
+            eprintln!("{at}: {}", panic.payload_as_str().unwrap_or("panicked"));
+        }));
+        // It panics if the sentence isn't true; the panic's message goes to stderr, and so to the report.
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (case.run)(&lab)));
+        if result.is_err() {
+            lab.tell_what_the_daemon_said();
+        }
+        Ok(if result.is_ok() { 0 } else { 101 })
+    })
+}
+
+/// Runs `job` in a lab of its own, and leaves nothing of it behind. It is called in another process, with
+/// the lab's name and folder; its exit code, or 124 if it wasn't done within `limit`, is returned here.
+///
+/// Must be called while the process has a single thread.
+pub fn behind_walls(limit: Duration, job: impl FnOnce(&str, &Path) -> Result<i32>) -> Result<i32> {
     let root = geteuid().is_root();
     let name = sweep::lab_name(getpid())?;
     let folder = sweep::folder_of_labs().join(&name);
@@ -139,13 +160,13 @@ pub fn watch(case: &Case, form: Form) -> Result<i32> {
         }
         match walls::fork_into(root)? {
             None => {
-                let code = inside(case, form, &name, &folder, &signals).unwrap_or_else(|error| {
+                let code = inside(&name, &folder, &signals, job).unwrap_or_else(|error| {
                     eprintln!("the lab: {error:#}");
                     1
                 });
                 std::process::exit(code)
             }
-            Some(child) => wait(child, &signals, Duration::from_secs(case.seconds)),
+            Some(child) => wait(child, &signals, limit),
         }
     })();
     let tidied = tidy(&name, &folder, root);
@@ -154,8 +175,13 @@ pub fn watch(case: &Case, form: Form) -> Result<i32> {
     Ok(code)
 }
 
-/// In the lab: as root this is its PID 1, which starts the case and reaps; as a user it is the case.
-fn inside(case: &Case, form: Form, name: &str, folder: &Path, signals: &SigSet) -> Result<i32> {
+/// In the lab: as root this is its PID 1, which starts the job and reaps; as a user it is the job.
+fn inside(
+    name: &str,
+    folder: &Path,
+    signals: &SigSet,
+    job: impl FnOnce(&str, &Path) -> Result<i32>,
+) -> Result<i32> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
     if geteuid().is_root() {
         walls::furnish(name, folder)?;
@@ -164,18 +190,7 @@ fn inside(case: &Case, form: Form, name: &str, folder: &Path, signals: &SigSet) 
         }
     }
     signals.thread_unblock()?;
-    let lab = Lab::open(name, folder.to_owned(), form)?;
-    // Where the case says what is wrong, and what: nobody needs a trace of the way into a lab.
-    std::panic::set_hook(Box::new(|panic| {
-        let at = panic.location().map(ToString::to_string).unwrap_or_default();
-        eprintln!("{at}: {}", panic.payload_as_str().unwrap_or("panicked"));
-    }));
-    // It panics if the sentence isn't true; the panic's message goes to stderr, and so to the report.
-    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (case.run)(&lab)));
-    if result.is_err() {
-        lab.tell_what_the_daemon_said();
-    }
-    Ok(if result.is_ok() { 0 } else { 101 })
+    job(name, folder)
 }
 
 /// What PID 1 owes its namespace: every orphan is its child, and stays a zombie until it is reaped.
