@@ -102,8 +102,9 @@ mod tests {
 
     #[test]
     fn both_languages_are_built_with_a_page_to_choose() {
-        let site = std::env::temp_dir().join(format!("canoa-book-{}", std::process::id()));
-        build(&crate::home(), &site).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let site = folder.path();
+        build(&crate::home(), site).unwrap();
         let choice = fs::read_to_string(site.join("index.html")).unwrap();
         for language in LANGUAGES {
             assert!(choice.contains(&format!("{}/index.html", language.code)));
@@ -121,6 +122,5 @@ mod tests {
             );
             assert!(!page.contains("&lt;svg") && !page.contains("&lt;rect"), "and aren't taken for text");
         }
-        fs::remove_dir_all(site).unwrap();
     }
 }

@@ -5,7 +5,8 @@
 //! cargo run -p book -- serve    the same, then serves it on http://127.0.0.1:3000
 //! cargo run -p book -- try en/src/01-namespaces.md
 //!                               runs that page's transcripts, and prints what isn't as the page says
-//! cargo test -p book            the gate: both languages have the same shape, and nothing in them is broken
+//! cargo test -p book            the gate: both languages have the same shape, nothing in them is broken, and
+//!                               the machine says what the pages say that it says
 //! ```
 
 mod build;
@@ -15,14 +16,14 @@ mod language;
 mod picture;
 mod quote;
 mod serve;
-pub mod transcript;
+mod transcript;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-use transcript::lab::Page;
+pub use transcript::lab::Page;
 
 const USAGE: &str = "usage: cargo run -p book [-- serve [PORT] | try PAGE]";
 const DEFAULT_PORT: u16 = 3000;

@@ -101,8 +101,8 @@ impl Page {
     /// If it can't be run.
     pub fn run(&self) -> Result<bool> {
         let code = behind_walls(PAGE, |_, folder| {
-            let _registry = self.wants_registry().then(|| serve_debian(folder)).transpose()?;
             self.furnish(folder)?;
+            let _registry = self.wants_registry().then(serve_debian).transpose()?;
             let failures = self.runner().run(&self.transcripts)?;
             for failure in &failures {
                 println!("{failure}");
@@ -156,7 +156,9 @@ impl Page {
 }
 
 /// The machine's Debian image at the pages' address, and as `latest`, too.
-fn serve_debian(folder: &Path) -> Result<DebianRegistry> {
+fn serve_debian() -> Result<DebianRegistry> {
+    // The lab's own /run: what is in its folder is out of sight, as it is in /tmp.
+    let folder = Path::new("/run/registry");
     let (theirs, ours) = (registry::storage(), folder.join("storage"));
     let tree = Path::new("docker/registry/v2");
     fs::create_dir_all(ours.join(tree)).context("creating a folder")?;
