@@ -121,6 +121,12 @@ impl<'a> Batch<'a> {
 
     /// Makes a base chain which rewrites the sources of what leaves, if there is none.
     pub(crate) fn add_source_nat_chain(&mut self, chain: &str) {
+        self.add_base_chain(chain, "nat", POSTROUTING, SOURCE_NAT);
+    }
+
+    /// Makes a chain of this type, hooked into the path of packets at `hook` (there may be several; those of
+    /// a lower priority see a packet first), if there is none.
+    fn add_base_chain(&mut self, chain: &str, kind: &str, hook: u32, priority: i32) {
         self.messages
             .request()
             .set_create()
@@ -128,11 +134,23 @@ impl<'a> Batch<'a> {
             .encode()
             .push_table_bytes(self.table)
             .push_name_bytes(chain.as_bytes())
-            .push_type_bytes(b"nat")
+            .push_type_bytes(kind.as_bytes())
             .nested_hook()
-            .push_num(POSTROUTING)
-            .push_priority(SOURCE_NAT)
+            .push_num(hook)
+            .push_priority(priority)
             .end_nested();
+    }
+
+    /// Begins a rule at the end of a chain; what is pushed to the answer is what it does.
+    fn begin_rule(&mut self, chain: &str, comment: &str) -> Expressions<'_> {
+        let request = self.messages.request().set_create().set_append();
+        request
+            .op_newrule_do(&header())
+            .into_encoder()
+            .push_table_bytes(self.table)
+            .push_chain_bytes(chain.as_bytes())
+            .push_userdata(&userdata(comment))
+            .nested_expressions()
     }
 
     /// Deletes all rules of a chain.
@@ -190,18 +208,33 @@ type Expressions<'a> = PushExprListAttrs<PushRuleAttrs<RequestBuf<'a>>>;
 /// The register that everything here is loaded into.
 const REGISTER: u32 = Registers::Reg1 as u32;
 
-/// The packet's source address, at byte 12 of the IPv4 header (RFC 791), lies in the subnet.
-fn source_in(expressions: Expressions<'_>, subnet: Ipv4Net) -> Expressions<'_> {
-    let expressions = expressions
+/// Loads what the kernel knows of the packet beside its bytes.
+fn load_meta(expressions: Expressions<'_>, key: MetaKeys, register: u32) -> Expressions<'_> {
+    let meta = expressions.nested_elem().nested_data_meta();
+    meta.push_dreg(register).push_key(key as u32).end_nested().end_nested()
+}
+
+/// Loads so many bytes from a place of one of the packet's headers: `(offset, length)`.
+fn load_payload(
+    expressions: Expressions<'_>,
+    header: PayloadBase,
+    (offset, length): (u32, u32),
+    register: u32,
+) -> Expressions<'_> {
+    expressions
         .nested_elem()
         .nested_data_payload()
-        .push_dreg(REGISTER)
-        .push_base(PayloadBase::NetworkHeader as u32)
-        .push_offset(12)
-        .push_len(4)
+        .push_dreg(register)
+        .push_base(header as u32)
+        .push_offset(offset)
+        .push_len(length)
         .end_nested()
-        .end_nested();
-    let expressions = expressions
+        .end_nested()
+}
+
+/// The packet's source address, at byte 12 of the IPv4 header (RFC 791), lies in the subnet.
+fn source_in(expressions: Expressions<'_>, subnet: Ipv4Net) -> Expressions<'_> {
+    let expressions = load_payload(expressions, PayloadBase::NetworkHeader, (12, 4), REGISTER)
         .nested_elem()
         .nested_data_bitwise()
         .push_sreg(REGISTER)
@@ -220,13 +253,7 @@ fn source_in(expressions: Expressions<'_>, subnet: Ipv4Net) -> Expressions<'_> {
 
 /// The packet leaves by an interface of another name.
 fn leaves_not_by<'a>(expressions: Expressions<'a>, interface: &str) -> Expressions<'a> {
-    let expressions = expressions
-        .nested_elem()
-        .nested_data_meta()
-        .push_dreg(REGISTER)
-        .push_key(MetaKeys::Oifname as u32)
-        .end_nested()
-        .end_nested();
+    let expressions = load_meta(expressions, MetaKeys::Oifname, REGISTER);
     compare(expressions, CmpOps::Neq, &interface_name(interface))
 }
 

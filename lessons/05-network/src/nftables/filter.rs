@@ -3,7 +3,9 @@
 
 use netlink_bindings::nftables::MetaKeys;
 
-use super::{Batch, CmpOps, DROP, Expressions, FORWARD, REGISTER, compare, header, interface_name, userdata};
+use super::{
+    Batch, CmpOps, DROP, Expressions, FORWARD, REGISTER, compare, header, interface_name, load_meta,
+};
 
 /// `NF_IP_PRI_FILTER`: where filters look at packets, between the rewriting of destinations and that of sources.
 const FILTER: i32 = 0;
@@ -28,18 +30,7 @@ pub(crate) enum Match<'a> {
 impl Batch<'_> {
     /// Makes a base chain which sees what passes through the host, if there is none.
     pub(crate) fn add_forward_chain(&mut self, chain: &str) {
-        self.messages
-            .request()
-            .set_create()
-            .op_newchain_do(&header())
-            .encode()
-            .push_table_bytes(self.table)
-            .push_name_bytes(chain.as_bytes())
-            .push_type_bytes(b"filter")
-            .nested_hook()
-            .push_num(FORWARD)
-            .push_priority(FILTER)
-            .end_nested();
+        self.add_base_chain(chain, "filter", FORWARD, FILTER);
     }
 
     /// Makes a set of interfaces' names, if there is none. The user data is for nft(8): it says that
@@ -79,31 +70,12 @@ impl Batch<'_> {
 
     /// Takes a name out of the set, where it must be (`ENOENT`).
     pub(crate) fn delete_interface(&mut self, set: &str, interface: &str) {
-        self.messages
-            .request()
-            .op_delsetelem_do(&header())
-            .encode()
-            .push_table_bytes(self.table)
-            .push_set_bytes(set.as_bytes())
-            .nested_elements()
-            .nested_elem()
-            .nested_key()
-            .push_value(&interface_name(interface))
-            .end_nested()
-            .end_nested()
-            .end_nested();
+        self.delete_element(set, &interface_name(interface));
     }
 
     /// Adds a rule which drops what fits all of these.
     pub(crate) fn add_drop(&mut self, chain: &str, matches: &[Match<'_>], comment: &str) {
-        let request = self.messages.request().set_create().set_append();
-        let mut expressions = request
-            .op_newrule_do(&header())
-            .into_encoder()
-            .push_table_bytes(self.table)
-            .push_chain_bytes(chain.as_bytes())
-            .push_userdata(&userdata(comment))
-            .nested_expressions();
+        let mut expressions = self.begin_rule(chain, comment);
         for one in matches {
             expressions = match *one {
                 Match::ComesBy(name) => interface(expressions, MetaKeys::Iifname, CmpOps::Eq, name),
@@ -130,22 +102,17 @@ impl Batch<'_> {
 }
 
 fn interface<'a>(expressions: Expressions<'a>, key: MetaKeys, how: CmpOps, name: &str) -> Expressions<'a> {
-    compare(load(expressions, key), how, &interface_name(name))
+    compare(load_meta(expressions, key, REGISTER), how, &interface_name(name))
 }
 
 fn leaves_by_one_of<'a>(expressions: Expressions<'a>, set: &str) -> Expressions<'a> {
     // netlink-bindings 0.3.5 counts these attributes wrongly: number 2, which it calls set_id, is the
     // register of the key (NFTA_LOOKUP_SREG).
-    load(expressions, MetaKeys::Oifname)
+    load_meta(expressions, MetaKeys::Oifname, REGISTER)
         .nested_elem()
         .nested_data_lookup()
         .push_set_bytes(set.as_bytes())
         .push_set_id(REGISTER)
         .end_nested()
         .end_nested()
-}
-
-fn load(expressions: Expressions<'_>, key: MetaKeys) -> Expressions<'_> {
-    let meta = expressions.nested_elem().nested_data_meta();
-    meta.push_dreg(REGISTER).push_key(key as u32).end_nested().end_nested()
 }

@@ -10,7 +10,7 @@
 use netlink_bindings::nftables::{FibFlags, MetaKeys, PayloadBase, Request, SetFlags, SetelemListElemAttrs};
 use netlink_socket2::NetlinkSocket;
 
-use super::{Batch, Expressions, REGISTER, compare, header, refused, userdata};
+use super::{Batch, CmpOps, Expressions, REGISTER, compare, header, load_meta, load_payload, refused};
 use crate::netlink::Refused;
 
 /// `NF_INET_PRE_ROUTING`: a packet that has just arrived.
@@ -132,7 +132,7 @@ impl Batch<'_> {
             .end_nested();
     }
 
-    /// Deletes the element of this key, which must be there (`ENOENT`).
+    /// Deletes the element of this key from a map or a set, where it must be (`ENOENT`).
     pub(crate) fn delete_element(&mut self, map: &str, key: &[u8]) {
         self.messages
             .request()
@@ -151,18 +151,8 @@ impl Batch<'_> {
 
     /// Makes a base chain which rewrites destinations, if there is none.
     pub(crate) fn add_destination_nat_chain(&mut self, chain: &str, seen: Seen) {
-        self.messages
-            .request()
-            .set_create()
-            .op_newchain_do(&header())
-            .encode()
-            .push_table_bytes(self.table)
-            .push_name_bytes(chain.as_bytes())
-            .push_type_bytes(b"nat")
-            .nested_hook()
-            .push_num(if seen == Seen::Arriving { PREROUTING } else { OUTPUT })
-            .push_priority(DESTINATION_NAT)
-            .end_nested();
+        let hook = if seen == Seen::Arriving { PREROUTING } else { OUTPUT };
+        self.add_base_chain(chain, "nat", hook, DESTINATION_NAT);
     }
 
     /// Adds the rule `iifname != @BRIDGES fib daddr type local ip daddr != 127.0.0.0/8 dnat to KEY map
@@ -175,14 +165,7 @@ impl Batch<'_> {
         bridges: &str,
         comment: &str,
     ) {
-        let request = self.messages.request().set_create().set_append();
-        let mut expressions = request
-            .op_newrule_do(&header())
-            .into_encoder()
-            .push_table_bytes(self.table)
-            .push_chain_bytes(chain.as_bytes())
-            .push_userdata(&userdata(comment))
-            .nested_expressions();
+        let mut expressions = self.begin_rule(chain, comment);
         if seen == Seen::Arriving {
             expressions = came_not_by_one_of(expressions, bridges);
         }
@@ -196,13 +179,7 @@ impl Batch<'_> {
 fn came_not_by_one_of<'a>(expressions: Expressions<'a>, set: &str) -> Expressions<'a> {
     /// `NFT_LOOKUP_F_INV`: what is not there fits.
     const NOT: u32 = 1;
-    expressions
-        .nested_elem()
-        .nested_data_meta()
-        .push_dreg(REGISTER)
-        .push_key(MetaKeys::Iifname as u32)
-        .end_nested()
-        .end_nested()
+    load_meta(expressions, MetaKeys::Iifname, REGISTER)
         .nested_elem()
         .nested_data_lookup()
         .push_set_bytes(set.as_bytes())
@@ -225,13 +202,13 @@ fn to_this_host(expressions: Expressions<'_>) -> Expressions<'_> {
         .push_flags(FibFlags::Daddr as u32)
         .end_nested()
         .end_nested();
-    compare(expressions, super::CmpOps::Eq, &u32::from(libc::RTN_LOCAL).to_ne_bytes())
+    compare(expressions, CmpOps::Eq, &u32::from(libc::RTN_LOCAL).to_ne_bytes())
 }
 
 /// … and none of 127.0.0.0/8: the first byte of the address (at 16 in the IPv4 header, RFC 791).
 fn not_to_loopback(expressions: Expressions<'_>) -> Expressions<'_> {
     let expressions = load_payload(expressions, PayloadBase::NetworkHeader, (16, 1), REGISTER);
-    compare(expressions, super::CmpOps::Neq, &[127])
+    compare(expressions, CmpOps::Neq, &[127])
 }
 
 /// Puts the key together, in registers that lie one after the other, looks it up, and sends the
@@ -245,13 +222,7 @@ fn look_up_and_redirect<'a>(mut expressions: Expressions<'a>, map: &str, key: Ke
         expressions = load_payload(expressions, PayloadBase::NetworkHeader, (16, 4), register);
         register += 1;
     }
-    let expressions = expressions
-        .nested_elem()
-        .nested_data_meta()
-        .push_dreg(register)
-        .push_key(MetaKeys::L4Proto as u32)
-        .end_nested()
-        .end_nested();
+    let expressions = load_meta(expressions, MetaKeys::L4Proto, register);
     // The destination port is at the same place in TCP's header and in UDP's.
     let expressions = load_payload(expressions, PayloadBase::TransportHeader, (2, 2), register + 1);
     // netlink-bindings 0.3.5 counts these attributes wrongly: number 2 is the register of the key
@@ -273,24 +244,6 @@ fn look_up_and_redirect<'a>(mut expressions: Expressions<'a>, map: &str, key: Ke
         .push_family(libc::AF_INET as u32)
         .push_reg_addr_min(FIRST)
         .push_reg_proto_min(FIRST + 1)
-        .end_nested()
-        .end_nested()
-}
-
-/// Loads so many bytes from a place of one of the packet's headers: `(offset, length)`.
-fn load_payload(
-    expressions: Expressions<'_>,
-    header: PayloadBase,
-    (offset, length): (u32, u32),
-    register: u32,
-) -> Expressions<'_> {
-    expressions
-        .nested_elem()
-        .nested_data_payload()
-        .push_dreg(register)
-        .push_base(header as u32)
-        .push_offset(offset)
-        .push_len(length)
         .end_nested()
         .end_nested()
 }
