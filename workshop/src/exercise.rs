@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use nix::unistd::geteuid;
 use serde::Deserialize;
 
 use crate::language::Language;
@@ -52,6 +53,9 @@ pub struct Exercise {
     /// Other tests of the lesson that stand on it, and fail with it.
     #[serde(default)]
     pub breaks: Vec<String>,
+    /// And these as well where the learner isn't root: then every container stands on id maps.
+    #[serde(default)]
+    pub breaks_without_root: Vec<String>,
     /// What only the answer uses, as expressions: the blank mentions it, or the compiler would.
     #[serde(default)]
     pub uses: String,
@@ -62,6 +66,14 @@ pub struct Exercise {
     /// Three, from a nudge to nearly the answer.
     #[serde(rename = "hint")]
     pub hints: Vec<Words>,
+}
+
+impl Exercise {
+    /// All tests that fail while it is blank, for whoever runs them.
+    pub fn red(&self) -> impl Iterator<Item = &String> {
+        let more = if geteuid().is_root() { &[][..] } else { &self.breaks_without_root };
+        self.tests.iter().chain(&self.breaks).chain(more)
+    }
 }
 
 impl Course {

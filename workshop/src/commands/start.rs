@@ -65,8 +65,7 @@ pub fn start(home: &Path, language: Language, number: u8, yes: bool) -> Result<S
             open.push(exercise);
         }
     }
-    let red: BTreeSet<_> =
-        open.iter().flat_map(|exercise| exercise.tests.iter().chain(&exercise.breaks)).collect();
+    let red: BTreeSet<_> = open.iter().flat_map(|exercise| exercise.red()).collect();
     let red = red.len();
     let Some(first) = open.first() else { return Ok(text) };
     let place = desk.must_place(first)?.shown(home);
