@@ -54,33 +54,38 @@ impl Command {
 /// like; `change directory to`.
 // ANCHOR: exec
 pub fn exec(command: &Command) -> Result<Infallible> {
+    // ANCHOR: ex-01-5
     // 1. The working directory, by its name *inside*.
     step("change directory to", command.directory.display(), || chdir(&command.directory))?;
-    // A directory that leads out of the root (through a descriptor that somebody left open, as
-    // in CVE-2024-21626) has no name inside: the kernel says so, and here it ends.
+    //    A directory that leads out of the root (through a descriptor that somebody left open, as
+    //    in CVE-2024-21626) has no name inside: ask for it (`getcwd`), the kernel says so, and here
+    //    it ends.
     step("find the working directory", "", nix::unistd::getcwd)?;
 
-    // 2. The program begins with the signals, the umask and the descriptors of a new one.
-    //    What is ignored stays so across execve: Rust programs ignore SIGPIPE, `nohup` SIGHUP.
+    // 2. The program begins with the signals, the umask (022) and the descriptors of a new one.
+    //    What is ignored or blocked stays so across execve: Rust programs ignore SIGPIPE, `nohup`
+    //    SIGHUP. Descriptors from 3 on are marked, to be closed by execve, and not closed at once:
+    //    the socket to the parent has to live until it has worked.
     step("restore signals", "", restore_signals)?;
     step("unblock signals", "", || SigSet::all().thread_unblock())?;
     umask(Mode::from_bits_truncate(0o022));
-    //    (Marked, not closed at once: the socket to the parent has to live until execve has worked.)
     step("close descriptors", "from 3", || close_range(3, libc::CLOSE_RANGE_CLOEXEC))?;
 
-    // 3. Now.
+    // 3. Try to become each of the candidates in turn; whoever comes back from that has failed.
+    //    Not there (ENOENT, ENOTDIR): the next one may be.
+    //    There, but not for us (EACCES): keep looking, and say this if nothing better turns up.
+    //    Anything else: say it at once. And if none was there: `not_found`.
     let mut last = not_found(command);
     for path in candidates(command) {
         let error = become_program(&path, command);
         match error.errno {
-            // Not there: the next folder of PATH may have it.
             libc::ENOENT | libc::ENOTDIR => continue,
-            // There, but not for us: keep looking, and say this if nothing better turns up.
             libc::EACCES => last = error,
             _ => return Err(error),
         }
     }
     Err(last)
+    // ANCHOR_END: ex-01-5
 }
 // ANCHOR_END: exec
 

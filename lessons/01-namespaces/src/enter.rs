@@ -46,9 +46,7 @@ impl Namespaces {
     /// itself stays in its own, since a pid never changes.
     // ANCHOR: enter
     pub fn for_children(&self) -> Result<()> {
-        // The user namespace comes first where there is one: it gives the right to the others.
-        self.join(CloneFlags::CLONE_NEWUSER)?;
-        self.join(CloneFlags::CLONE_NEWPID)
+        self.join(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWPID)
     }
 
     /// Joins all the others. Called in the child, which was born in the pid namespace.
@@ -58,12 +56,20 @@ impl Namespaces {
 
     /// Joins those of `wanted` that aren't ours already.
     pub fn join(&self, wanted: CloneFlags) -> Result<()> {
-        let flags = wanted & self.others;
-        if flags.is_empty() {
-            return Ok(());
+        // ANCHOR: ex-01-6
+        // 1. Leave out what is ours already: to join one's own user namespace is an error (EINVAL).
+        let wanted = wanted & self.others;
+        // 2. The user namespace comes first, by itself: it gives the right to the others.
+        let user = wanted & CloneFlags::CLONE_NEWUSER;
+        for flags in [user, wanted - user] {
+            // 3. One call with a pidfd joins several at once, all or none (Linux 5.8). Where nothing is
+            //    wanted there is no call to make: without flags it is an error, too.
+            if !flags.is_empty() {
+                step("join namespaces of", self.process.pid, || setns(&self.pidfd, flags))?;
+            }
         }
-        // One call with a pidfd joins several at once, all or none (Linux 5.8).
-        step("join namespaces of", self.process.pid, || setns(&self.pidfd, flags))
+        Ok(())
+        // ANCHOR_END: ex-01-6
     }
     // ANCHOR_END: enter
 }

@@ -63,16 +63,19 @@ impl IdMaps {
     /// AppArmor does that), or `newuidmap`'s own words.
     // ANCHOR: write
     pub fn write(&self, pid: Pid) -> Result<()> {
+        // ANCHOR: ex-01-2
+        // 1. One line a map: anybody may write it, into /proc/PID, once the process has given up
+        //    the right to change its groups. (Else a user could drop a group that denies them
+        //    something, a file of mode 0604 say, and so gain access.)
         if self.users.len() == 1 {
-            // Without this, a user could drop a group that denies them something (a file of mode
-            // 0604, say), and so gain access. The kernel wants it said before gid_map.
             write(pid, "setgroups", "deny")?;
             write(pid, "uid_map", &text(&self.users))?;
-            write(pid, "gid_map", &text(&self.groups))
-        } else {
-            helper("newuidmap", pid, &self.users)?;
-            helper("newgidmap", pid, &self.groups)
+            return write(pid, "gid_map", &text(&self.groups));
         }
+        // 2. More lines: the set-uid programs, which look up what this user has been granted.
+        helper("newuidmap", pid, &self.users)?;
+        helper("newgidmap", pid, &self.groups)
+        // ANCHOR_END: ex-01-2
     }
     // ANCHOR_END: write
 }

@@ -46,23 +46,39 @@ pub fn init(run: impl FnOnce() -> Result<Infallible>) -> Result<Infallible> {
             //    has succeeded", our copy of a pipe its reader waiting for the end. And what we hold
             //    of the host could be had at /proc/1/fd by whoever is root in here.
             let _ = let_go();
-            // 4. Signals, one after the other, until the child has ended.
-            let code = loop {
-                match wait_for(&every_signal) {
-                    libc::SIGCHLD => {
-                        if let Some(code) = reap(child) {
-                            break code;
-                        }
-                    }
-                    // Urgent data on a socket: never meant for a program as such.
-                    libc::SIGURG => {}
-                    signal => forward(child, signal),
-                }
-            };
+            // 4. From now on it lives for the child.
+            let code = look_after(child, &every_signal);
             // SAFETY: always allowed; the buffers in our memory belong to the parent.
             unsafe { libc::_exit(code) }
         }
     }
+}
+
+/// PID 1's work: passes signals on to the child, and reaps. It comes back when the child has ended,
+/// with its exit code.
+fn look_after(child: Pid, signals: &SigSet) -> i32 {
+    // ANCHOR: ex-01-4
+    loop {
+        // 1. Wait for the next signal of the queue.
+        match wait_for(signals) {
+            // 2. Somebody has ended: the child, or an orphan. The queue holds one SIGCHLD and no second,
+            //    however many have ended meanwhile. So: reap, without waiting, until there is nobody.
+            //    If the child was among them, that was all: its exit code, or 128 and its signal.
+            libc::SIGCHLD => loop {
+                match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+                    Ok(WaitStatus::Exited(pid, code)) if pid == child => return code,
+                    Ok(WaitStatus::Signaled(pid, signal, _)) if pid == child => return 128 + signal as i32,
+                    Ok(WaitStatus::StillAlive) | Err(_) => break,
+                    Ok(_) => {}
+                }
+            },
+            // 3. Urgent data on a socket: never meant for a program as such.
+            libc::SIGURG => {}
+            // 4. All others are meant for the child.
+            signal => forward(child, signal),
+        }
+    }
+    // ANCHOR_END: ex-01-4
 }
 
 /// Closes every descriptor, and has /dev/null for 0, 1 and 2.
@@ -92,19 +108,6 @@ fn forward(child: Pid, signal: i32) {
     unsafe { libc::kill(child.as_raw(), signal) };
 }
 
-/// Reaps whoever has ended; the exit code of `child` if it was among them.
-fn reap(child: Pid) -> Option<i32> {
-    let mut code = None;
-    loop {
-        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(pid, exit)) if pid == child => code = Some(exit),
-            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == child => code = Some(128 + signal as i32),
-            Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return code,
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(_) => return code,
-        }
-    }
-}
 // ANCHOR_END: init
 
 /// Gives the terminal, if there is one, to our process group. All signals are still blocked here,

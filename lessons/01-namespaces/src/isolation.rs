@@ -12,7 +12,7 @@ use crate::child::PausedChild;
 use crate::clone3::{Cloned, clone3, single_threaded};
 use crate::idmap::IdMaps;
 use crate::process::{die_with_parent, hide};
-use crate::step::{self, Error, Result, step};
+use crate::step::{self, Result, step};
 
 /// Which namespaces a process gets for itself; the rest it shares with its parent.
 ///
@@ -115,18 +115,24 @@ impl<'a> Isolation<'a> {
 /// The child's life until it becomes another program. It comes back only when it failed.
 // ANCHOR: child
 fn child(parent: &OwnedFd, steps_wanted: bool, run: impl FnOnce() -> Result<Infallible>) {
+    // ANCHOR: ex-01-3
+    // 1. From here on the steps of this process are told to the parent, through the socket.
     step::tell_parent(parent.as_raw_fd(), steps_wanted);
     let ready = || {
-        // Should the parent die, so does the child, by the kernel's hand, whatever it is doing then.
+        // 2. Should the parent die, so does the child, by the kernel's hand, whatever it is doing then.
         die_with_parent()?;
+        // 3. Wait. Anything else than `Message::Go` is an error: the parent has died.
         let Ok(Some(Message::Go)) = channel::receive(parent) else {
-            return Err(Error::new("wait for release", "", "the parent has died"));
+            return Err(step::Error::new("wait for release", "", "the parent has died"));
         };
-        // The maps are written (which a process that isn't dumpable can't have), and soon there may
-        // be others around us who are no friends.
+        // 4. Hide. Not before: the maps could not be written for a process that isn't dumpable. And
+        //    soon there may be others around us who are no friends.
         hide()
     };
+    // 5. If all that went well, `run`. From there it comes back only with an error, as from here:
+    //    that is the last thing which the parent hears.
     let Err(error) = ready().and_then(|()| run());
     let _ = channel::send(parent.as_raw_fd(), &Message::Failed(error));
+    // ANCHOR_END: ex-01-3
 }
 // ANCHOR_END: child
