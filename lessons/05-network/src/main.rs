@@ -101,12 +101,14 @@ fn contain(
         privileges.drop_to(&User::look_up(user)?)?;
         exec(&command)
     });
+    // ANCHOR: attach
     let status = child.and_then(|child| {
         let Some(interface) = interface else { return foreground.wait(&child.release()?) };
         attach(of_process(child.pid().as_raw())?.as_fd(), interface)?;
         let _published = Published::open(ports, Some(NETWORK), interface)?;
         foreground.wait(&child.release()?)
     });
+    // ANCHOR_END: attach
     if cgroup.oom_kills()? > 0 {
         eprintln!("lesson-05: out of memory: the kernel killed a process of this container");
     }
