@@ -5,6 +5,7 @@
 //! cargo run -p book -- serve    the same, then serves it on http://127.0.0.1:3000
 //! cargo run -p book -- try en/src/01-namespaces.md
 //!                               runs that page's transcripts, and prints what isn't as the page says
+//! cargo run -p book -- accept   writes down that both languages say the same (after changing both)
 //! cargo test -p book            the gate: both languages have the same shape, nothing in them is broken, and
 //!                               the machine says what the pages say that it says
 //! ```
@@ -25,7 +26,7 @@ use anyhow::{Result, bail};
 
 pub use transcript::lab::Page;
 
-const USAGE: &str = "usage: cargo run -p book [-- serve [PORT] | try PAGE]";
+const USAGE: &str = "usage: cargo run -p book [-- serve [PORT] | try PAGE | accept]";
 const DEFAULT_PORT: u16 = 3000;
 
 /// The program, from its words to its exit code.
@@ -43,6 +44,11 @@ pub fn main() -> Result<ExitCode> {
             Ok(port) => serve::serve(&build_and_warn(&book)?, port)?,
             Err(_) => bail!("{port:?} is not a port (a number from 0 to 65535)\n{USAGE}"),
         },
+        ["accept"] => {
+            for section in check::accept(&book)? {
+                println!("accepted: {section}");
+            }
+        }
         ["try", page] => return try_page(&book, Path::new(page)),
         ["-h" | "--help"] => println!("{USAGE}"),
         _ => bail!("unknown words: {}\n{USAGE}", words.join(" ")),

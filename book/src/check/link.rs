@@ -1,4 +1,5 @@
-//! Links: each that stays inside the book leads to a page that exists, and to a heading or an entry in it.
+//! Links: each that stays inside the book leads to a page that exists, and to a heading, an entry or an
+//! exercise in it.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -30,6 +31,7 @@ fn problem(tree: &Tree, name: &Path, target: &str) -> Option<String> {
     };
     let found = fragment.is_empty()
         || page.headings.iter().any(|heading| heading.id.as_deref() == Some(fragment))
+        || page.exercises.iter().any(|(_, id)| id == fragment)
         || page.entries.iter().any(|entry| entry.id == fragment);
     (!found).then(|| format!("links to {target}, and that page has no heading {{#{fragment}}}"))
 }

@@ -3,9 +3,11 @@
 //! mdBook itself is lenient: a missing anchor becomes an empty block, a broken link stays a link, and it
 //! exits with 0. So everything is checked here, on the Markdown as it was written.
 
+mod chapter;
 mod glossary;
 mod include;
 mod link;
+mod lock;
 mod page;
 mod parity;
 mod picture;
@@ -17,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::language::LANGUAGES;
+use crate::language::{LANGUAGES, Language};
 use page::Page;
 
 /// Something that is wrong with a page.
@@ -57,11 +59,9 @@ struct Tree {
 /// Only if the pages can't be read at all.
 pub fn check(book: &Path) -> Result<Vec<Problem>> {
     let home = book.parent().unwrap_or(book);
-    let mut trees = Vec::new();
+    let trees = read_trees(book)?;
     let mut problems = Vec::new();
-    for language in LANGUAGES {
-        let folder = Path::new(language.code).join("src");
-        let tree = Tree { pages: read_pages(&book.join(&folder))?, folder };
+    for tree in &trees {
         for (name, page) in &tree.pages {
             let path = tree.folder.join(name);
             let found = [
@@ -69,7 +69,8 @@ pub fn check(book: &Path) -> Result<Vec<Problem>> {
                 include::problems(home, &book.join(&path), page),
                 picture::problems(&book.join(&path), page),
                 glossary::problems(page),
-                link::problems(&tree, name, page),
+                link::problems(tree, name, page),
+                chapter::problems(home, name, page),
             ];
             problems.extend(found.into_iter().flatten().map(|(line, what)| Problem {
                 page: path.clone(),
@@ -77,12 +78,29 @@ pub fn check(book: &Path) -> Result<Vec<Problem>> {
                 what,
             }));
         }
-        trees.push(tree);
     }
-    if let [first, second] = &trees[..] {
-        problems.extend(parity::problems(book, first, second));
-    }
+    let [first, second] = &trees;
+    problems.extend(parity::problems(book, first, second));
+    problems.extend(lock::problems(book, first, second)?);
     Ok(problems)
+}
+
+/// Writes down that both languages say the same as they are now. Returns the sections that are new.
+///
+/// # Errors
+/// If the pages can't be read, or the lock can't be written.
+pub fn accept(book: &Path) -> Result<Vec<String>> {
+    let [first, second] = read_trees(book)?;
+    lock::accept(book, &first, &second)
+}
+
+fn read_trees(book: &Path) -> Result<[Tree; 2]> {
+    let read = |language: Language| {
+        let folder = Path::new(language.code).join("src");
+        anyhow::Ok(Tree { pages: read_pages(&book.join(&folder))?, folder })
+    };
+    let [first, second] = LANGUAGES;
+    Ok([read(first)?, read(second)?])
 }
 
 fn read_pages(folder: &Path) -> Result<BTreeMap<PathBuf, Page>> {

@@ -1,16 +1,24 @@
 //! A page as the gate sees it: its headings, what it quotes and shows, where it links to.
 
-use crate::picture;
+use crate::{expand, picture};
 
 /// What stands in a page, in its order. Lines are counted from 1.
 #[derive(Debug, Default)]
 pub struct Page {
+    /// All of it, as it was written.
+    pub text: String,
     pub headings: Vec<Heading>,
     pub includes: Vec<Include>,
     /// Those of entries are the entries' own.
     pub links: Vec<Link>,
     pub pictures: Vec<Picture>,
     pub entries: Vec<Entry>,
+    /// `{{#exercise ex-03-2}}`: the line, and the id.
+    pub exercises: Vec<(usize, String)>,
+    /// `{{#difference 02-chroot 03-cgroups}}`: the line, and the two lessons.
+    pub differences: Vec<(usize, String)>,
+    /// What is folded away, `<details>`, and notes, `> [!NOTE]`: the line, and which of them.
+    pub asides: Vec<(usize, String)>,
     /// The line at which a code block begins that nothing ends.
     pub unclosed: Option<usize>,
     /// For SUMMARY.md: each entry's depth and what it is, without its text.
@@ -64,7 +72,7 @@ pub struct Entry {
 impl Page {
     /// Reads a page. This knows as much Markdown as the gate needs; the book keeps to it.
     pub fn read(text: &str) -> Page {
-        let mut page = Page::default();
+        let mut page = Page { text: text.to_owned(), ..Page::default() };
         let mut fence: Option<(usize, String)> = None;
         for (line, text) in (1..).zip(text.lines()) {
             page.includes.extend(include_of(line, text));
@@ -91,6 +99,9 @@ impl Page {
             self.entries.push(entry);
             return;
         }
+        self.exercises.extend(expand::notation(text, "exercise").map(|id| (line, id.to_owned())));
+        self.differences.extend(expand::notation(text, "difference").map(|two| (line, two.to_owned())));
+        self.asides.extend(aside_of(text).map(|aside| (line, aside.to_owned())));
         let level = text.chars().take_while(|&c| c == '#').count();
         if (1..=6).contains(&level) && text[level..].starts_with(' ') {
             self.headings.push(Heading { line, level, id: id_of(text) });
@@ -158,6 +169,13 @@ fn include_of(line: usize, text: &str) -> Option<Include> {
         None => (inside.trim(), None),
     };
     Some(Include { line, path: path.to_owned(), anchor })
+}
+
+/// What begins or ends something folded away, or a note (`> [!NOTE]`).
+fn aside_of(text: &str) -> Option<&str> {
+    let text = text.trim_start();
+    let folded = ["<details>", "</details>"].into_iter().find(|tag| text.starts_with(tag));
+    folded.or_else(|| Some(text.strip_prefix("> [!")?.split_once(']')?.0))
 }
 
 /// The line with what stands between backticks taken out.

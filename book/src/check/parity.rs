@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::page::Page;
 use super::{Problem, SUMMARY, Tree, glossary, picture};
+use crate::transcript::read::{Transcript, transcripts};
 
 /// Compares two trees in the folder `book`.
 pub fn problems(book: &Path, first: &Tree, second: &Tree) -> Vec<Problem> {
@@ -59,6 +60,9 @@ fn differences(name: &Path, first: &Page, second: &Page, twin: &impl Display) ->
     let pictures = |page: &Page| -> Vec<(usize, String)> {
         page.pictures.iter().map(|p| (p.line, format!("picture {}", p.target))).collect()
     };
+    let exercises = |page: &Page| named("exercise", &page.exercises);
+    let differences = |page: &Page| named("difference", &page.differences);
+    let asides = |page: &Page| named("aside", &page.asides);
     let outline = |page: &Page| -> Vec<(usize, String)> {
         page.outline.iter().map(|entry| (0, format!("entry {entry}"))).collect()
     };
@@ -70,10 +74,30 @@ fn differences(name: &Path, first: &Page, second: &Page, twin: &impl Display) ->
     compare(includes(first), includes(second));
     compare(links(first), links(second));
     compare(pictures(first), pictures(second));
+    compare(exercises(first), exercises(second));
+    compare(differences(first), differences(second));
+    compare(asides(first), asides(second));
+    // One that is malformed is a problem of its page.
+    if let (Ok(first), Ok(second)) = (transcripts(&first.text), transcripts(&second.text)) {
+        compare(shown(&first), shown(&second));
+    }
     if name == Path::new(SUMMARY) {
         compare(outline(first), outline(second));
     }
     problems
+}
+
+fn named(what: &str, list: &[(usize, String)]) -> Vec<(usize, String)> {
+    list.iter().map(|(line, name)| (*line, format!("{what} {name}"))).collect()
+}
+
+/// Transcripts are the same to the byte: they are what a machine says.
+fn shown(list: &[Transcript]) -> Vec<(usize, String)> {
+    let text = |one: &Transcript| {
+        let lines: Vec<&str> = one.text.lines().collect();
+        format!("transcript {:?}", lines.join(" ⏎ "))
+    };
+    list.iter().map(|one| (one.line, text(one))).collect()
 }
 
 /// Only the first difference: what follows it is mostly its consequence.

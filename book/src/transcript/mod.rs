@@ -5,6 +5,6 @@
 
 mod compare;
 pub mod lab;
-mod read;
+pub mod read;
 mod run;
 mod terminal;

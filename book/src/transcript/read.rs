@@ -18,6 +18,8 @@ use anyhow::{Result, bail, ensure};
 pub struct Transcript {
     /// The line of the page at which the block begins, from 1.
     pub line: usize,
+    /// The block as it was written: both languages have the same.
+    pub text: String,
     /// What stands behind `console`.
     pub flags: Flags,
     /// What is typed, in its order.
@@ -81,7 +83,9 @@ pub fn transcripts(page: &str) -> Result<Vec<Transcript>, (usize, String)> {
         let wrong = |error: anyhow::Error| (start, format!("{error:#}"));
         let flags = flags(words).map_err(wrong)?;
         let steps = steps(&block).map_err(wrong)?;
-        found.push(Transcript { line: start, flags, steps });
+        let text =
+            [info].into_iter().chain(block.iter().map(|(_, line)| *line)).collect::<Vec<_>>().join("\n");
+        found.push(Transcript { line: start, text, flags, steps });
     }
     Ok(found)
 }
