@@ -87,8 +87,8 @@ fn unquoted(home: &Path, lesson: &Lesson, page: &Page) -> Vec<(usize, String)> {
     };
     let wanted: Vec<&String> = course.exercises.iter().map(|exercise| &exercise.id).collect();
     let shown: Vec<&String> = page.exercises.iter().map(|(_, id)| id).collect();
-    let same = wanted == shown;
-    if same {
+    // Until every lesson has its exercises, a chapter may wait for its own.
+    if shown.is_empty() || wanted == shown {
         Vec::new()
     } else {
         vec![(0, format!("has the exercises {shown:?}, and its lesson {wanted:?}"))]

@@ -139,7 +139,6 @@ fn a_chapter_that_lacks_something_is_refused() {
         ("{#attack}", "{#offence}", "lacks the section ## … {#attack}"),
         ("## A {#left-out}", "### A {#left-out}", "lacks the section ## … {#left-out}"),
         ("{#code}", "{#summary}", "a second heading {#summary}"),
-        ("{{#exercise ex-01-1}}\n", "", "has the exercises [], and its lesson [\"ex-01-1\"]"),
         ("{{#exercise ex-01-1}}", "{{#exercise ex-01-1}}\n\n{{#exercise ex-01-1}}", "has the exercises"),
         ("{{#exercise ex-01-1}}", "{{#exercise ex-01-2}}", "lesson.toml has no exercise ex-01-2"),
         ("{{#exercise ex-01-1}}", "{{#exercise ex-02-1}}", "no exercise of this page's lesson"),
