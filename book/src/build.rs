@@ -8,6 +8,7 @@ use mdbook_driver::MDBook;
 
 use crate::expand::{Place, expand};
 use crate::language::{LANGUAGES, Language};
+use crate::search;
 
 /// Builds both languages of the book in `book` into `site`, which it returns.
 pub fn build(book: &Path, site: &Path) -> Result<PathBuf> {
@@ -38,7 +39,11 @@ fn build_language(source: &Path, target: &Path, language: Language) -> Result<()
         }
     });
     expanded?;
-    book.build()
+    book.build()?;
+    if language.has_accents {
+        search::without_accents(target)?;
+    }
+    Ok(())
 }
 
 /// The line at the top of a page which leads to the same page in the other language. Plain HTML: it

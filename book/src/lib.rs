@@ -16,6 +16,7 @@ mod expand;
 mod language;
 mod picture;
 mod quote;
+mod search;
 mod serve;
 mod transcript;
 
@@ -24,6 +25,9 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
+pub use build::build;
+pub use language::{LANGUAGES, Language};
+pub use serve::in_background;
 pub use transcript::lab::Page;
 
 const USAGE: &str = "usage: cargo run -p book [-- serve [PORT] | try PAGE | accept]";

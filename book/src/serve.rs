@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +17,23 @@ pub fn serve(site: &Path, port: u16) -> Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .with_context(|| format!("listening on 127.0.0.1:{port} (try another port: -- serve 8080)"))?;
     println!("http://{}/  (Ctrl-C ends it)", listener.local_addr()?);
+    answer_all(&listener, site);
+    Ok(())
+}
+
+/// Serves `site` at any free port of 127.0.0.1, as long as this program lives: its address.
+///
+/// # Errors
+/// If it can't listen.
+pub fn in_background(site: &Path) -> Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listening on 127.0.0.1")?;
+    let address = listener.local_addr()?;
+    let site = site.to_owned();
+    std::thread::spawn(move || answer_all(&listener, &site));
+    Ok(address)
+}
+
+fn answer_all(listener: &TcpListener, site: &Path) {
     for stream in listener.incoming() {
         let site = site.to_owned();
         // A thread for each connection: browsers open some and leave them idle.
@@ -26,7 +43,6 @@ pub fn serve(site: &Path, port: u16) -> Result<()> {
             }
         });
     }
-    Ok(())
 }
 
 fn answer(mut stream: TcpStream, site: &Path) -> io::Result<()> {
