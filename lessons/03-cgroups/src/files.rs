@@ -49,12 +49,17 @@ pub(crate) fn limit(path: &Path) -> Result<Option<u64>> {
 
 /// A file of lines such as `oom_kill 3`; empty where there is no such file.
 pub(crate) fn table(path: &Path) -> Result<BTreeMap<String, u64>> {
+    // ANCHOR: ex-03-6
+    // 1. Read the file; where there is none, it is as if it were empty.
     let text = read_if_there(path)?.unwrap_or_default();
+    // 2. Each line is a name, a space, a number. A later kernel may write other lines: leave those out.
     let entry = |line: &str| {
         let (name, value) = line.split_once(' ')?;
         Some((name.to_owned(), value.trim().parse().ok()?))
     };
+    // 3. All of them, by name.
     Ok(text.lines().filter_map(entry).collect())
+    // ANCHOR_END: ex-03-6
 }
 
 /// A group and all those below it, the inner ones first.
@@ -71,7 +76,8 @@ pub(crate) fn processes(group: &Path) -> Result<Vec<i32>> {
     let mut all = vec![];
     for group in tree(group) {
         let text = read_if_there(&group.join("cgroup.procs"))?.unwrap_or_default();
-        all.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()));
+        // A process of a pid namespace that we can't see into is a 0; and to kill 0 would be to kill us.
+        all.extend(text.lines().filter_map(|line| line.parse::<i32>().ok()).filter(|pid| *pid > 0));
     }
     Ok(all)
 }
@@ -127,5 +133,64 @@ pub(crate) fn wait_until(done: impl Fn() -> Result<bool>) -> Result<bool> {
             false if start.elapsed() > Duration::from_secs(2) => return Ok(false),
             false => sleep(Duration::from_micros(500)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn table_of(text: &str) -> BTreeMap<String, u64> {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("memory.events");
+        fs::write(&path, text).unwrap();
+        table(&path).unwrap()
+    }
+
+    #[test]
+    fn a_table_is_read_by_name() {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let kills = u64::from(now.subsec_micros());
+        let table = table_of(&format!("low 0\noom 7\noom_kill {kills}\noom_group_kill 1\n"));
+        let found = table.get("oom_kill");
+        assert_eq!(
+            found,
+            Some(&kills),
+            "ex-03-6: of memory.events with \"oom_kill {kills}\"; found: {table:?}"
+        );
+        assert_eq!(table.len(), 4, "ex-03-6: there are four lines: {table:?}");
+    }
+
+    #[test]
+    fn lines_of_another_kind_are_left_out() {
+        for other in [
+            "some avg10=0.00 total=12",
+            "word",
+            "",
+            " 7",
+            "under_oom -1",
+            "big 18446744073709551616",
+            "x 1 2",
+        ] {
+            let table = table_of(&format!("{other}\noom_kill 3\n"));
+            let found = table.get("oom_kill");
+            assert_eq!(found, Some(&3), "ex-03-6: beside the line {other:?}; found: {table:?}");
+        }
+    }
+
+    #[test]
+    fn a_table_that_is_not_there_is_empty() {
+        let found = table(Path::new("/sys/fs/cgroup/no-such-group/memory.events"));
+        let empty = found.as_ref().is_ok_and(BTreeMap::is_empty);
+        assert!(empty, "ex-03-6: a group without the controller has no such file: {found:?}");
+    }
+
+    #[test]
+    fn a_process_that_cannot_be_seen_is_not_in_the_list() {
+        let group = TempDir::new().unwrap();
+        fs::write(group.path().join("cgroup.procs"), "0\n17\n0\n").unwrap();
+        assert_eq!(processes(group.path()).unwrap(), [17]);
     }
 }

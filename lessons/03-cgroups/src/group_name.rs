@@ -68,8 +68,12 @@ pub fn sweep(parent: &str) -> Result<()> {
         for entry in fs::read_dir(home.join(parent.trim_start_matches('/'))).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let Some(name) = name.to_str().filter(|name| is_abandoned(name, namespace)) else { continue };
-            let swept =
-                Cgroup::open(parent, name).and_then(|group| group.kill().and_then(|()| group.remove()));
+            let swept = Cgroup::open(parent, name).and_then(|group| {
+                if !group.processes()?.is_empty() {
+                    group.kill()?;
+                }
+                group.remove()
+            });
             // Another program may be sweeping, too.
             if entry.path().exists() {
                 swept?;

@@ -16,6 +16,7 @@ mod device_rule;
 mod files;
 mod group_name;
 mod home;
+mod kill;
 mod layout;
 mod limits;
 mod mounts;

@@ -43,9 +43,15 @@ fn run(flags: Flags) -> Result<Status> {
 
     // A group that a program before us left behind, because it was killed.
     sweep(PARENT)?;
+    // ANCHOR: ex-03-4
+    // 1. Make the group: below PARENT, of our own name, with the limits.
     let cgroup = Cgroup::create(PARENT, &own_name()?, &limits)?;
+    // 2. The child is born in it where the machine can do that: the second version.
     let child = Isolation::container().born_in(cgroup.birthplace()).spawn(|| {
+        // 3. With the first it joins by itself, before anything else: all it does is within the limits.
         cgroup.enter()?;
+        // 4. Then its own cgroup namespace: the group in which it is now becomes the root. All else is
+        //    as in lesson 2.
         own_namespace()?;
         foreground.enter()?;
         set_hostname(flags.value("hostname").unwrap_or(OsStr::new("container")))?;
@@ -53,12 +59,17 @@ fn run(flags: Flags) -> Result<Status> {
         privileges.drop_to(&User::look_up(user)?)?;
         exec(&command)
     });
+    // 5. Let it go on, and wait for its end.
     let status = child.and_then(|child| foreground.wait(&child.release()?));
+    // 6. Say so if the kernel killed for want of memory.
     if cgroup.oom_kills()? > 0 {
         eprintln!("lesson-03: out of memory: the kernel killed a process of this container");
     }
+    // 7. A group stays until somebody removes it: ours, and the parent if no other is in it. Whatever
+    //    came of the child.
     cgroup.remove()?;
     remove_parent(PARENT)?;
     status
+    // ANCHOR_END: ex-03-4
 }
 // ANCHOR_END: run

@@ -10,10 +10,14 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
     let wrong = || {
         format!("invalid size: '{text}': write bytes, or a number with b, k, m, g or t behind it, as in 64m")
     };
+    // ANCHOR: ex-03-1
+    // 1. Cut the text in two: digits with perhaps a point, and the unit behind them. Capitals don't
+    //    matter, nor do spaces before the unit and at the ends.
     let lower = text.trim().to_ascii_lowercase();
     let digits = lower.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(lower.len());
     let (number, unit) = lower.split_at(digits);
     let unit = unit.trim_start();
+    // 2. What the unit multiplies by, without its `b` or `ib`. An unknown one is `wrong()`.
     let unit = unit.strip_suffix("ib").or(unit.strip_suffix('b')).unwrap_or(unit);
     let factor: u64 = match unit {
         "" => 1,
@@ -23,7 +27,8 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         "t" => 1 << 40,
         _ => return Err(wrong()),
     };
-    // A whole number stays exact; only `1.5g` goes through a fraction.
+    // 3. A whole number stays exact, and mustn't overflow; only one with a point (`1.5g`) goes through a
+    //    fraction. What is neither (`1e3`, `inf`) is no size.
     let bytes = match number.parse::<u64>() {
         Ok(whole) => whole.checked_mul(factor),
         Err(_) => match number.parse::<f64>() {
@@ -32,7 +37,9 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
             _ => None,
         },
     };
+    // 4. More than the kernel can count, `i64::MAX`, is `wrong()`, too.
     bytes.filter(|bytes| i64::try_from(*bytes).is_ok()).ok_or_else(wrong)
+    // ANCHOR_END: ex-03-1
 }
 // ANCHOR_END: parse_size
 
@@ -42,15 +49,31 @@ mod tests {
 
     #[test]
     fn docker_s_m_is_a_power_of_two() {
-        assert_eq!(parse_size("512m"), Ok(536_870_912));
-        assert_eq!(parse_size("64MiB"), Ok(64 << 20));
-        assert_eq!(parse_size("64mb"), Ok(64 << 20));
-        assert_eq!(parse_size("64 m"), Ok(64 << 20));
-        assert_eq!(parse_size("1.5g"), Ok(3 << 29));
-        assert_eq!(parse_size(".5k"), Ok(512));
-        assert_eq!(parse_size("4096"), Ok(4096));
-        assert_eq!(parse_size("4096b"), Ok(4096));
-        assert_eq!(parse_size("9223372036854775807"), Ok(i64::MAX as u64));
+        for (text, bytes) in [
+            ("512m", 536_870_912),
+            ("64MiB", 64 << 20),
+            ("64mb", 64 << 20),
+            ("64 m", 64 << 20),
+            ("1.5g", 3 << 29),
+            (".5k", 512),
+            ("2T", 2 << 40),
+            ("4096", 4096),
+            ("4096b", 4096),
+        ] {
+            assert_eq!(parse_size(text), Ok(bytes), "ex-03-1: {text:?}: k, m, g and t are powers of 1024");
+        }
+    }
+
+    #[test]
+    fn a_whole_number_of_bytes_stays_exact() {
+        for bytes in [1, (1 << 53) + 1, i64::MAX as u64] {
+            let found = parse_size(&bytes.to_string());
+            assert_eq!(
+                found,
+                Ok(bytes),
+                "ex-03-1: a whole number has to stay exact, and a float has 53 bits"
+            );
+        }
     }
 
     #[test]
@@ -82,8 +105,13 @@ mod tests {
             "64m\0",
             "1_000",
         ] {
-            let error = parse_size(text).unwrap_err();
-            assert!(error.contains(text), "{error}");
+            let Err(error) = parse_size(text) else {
+                panic!(
+                    "ex-03-1: {text:?} is no size, or one that the kernel can't count: {:?}",
+                    parse_size(text)
+                )
+            };
+            assert!(error.contains(text), "ex-03-1: the error should show {text:?}: {error}");
         }
     }
 }

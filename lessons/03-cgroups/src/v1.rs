@@ -12,12 +12,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use namespaces::{Error, Result, step};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 
+use crate::kill::kill_all;
 use crate::limits::Limits;
 use crate::number_list::NumberList;
 use crate::{DeviceRule, files};
+
+/// The limit of memory and swap together.
+const WITH_SWAP: &str = "memory.memsw.limit_in_bytes";
 
 /// One container's groups.
 #[derive(Debug)]
@@ -69,32 +71,12 @@ impl Groups {
     pub(crate) fn limit(&self, limits: &Limits) -> Result<()> {
         let set =
             |controller, file, value: String| files::write(&self.controller(controller)?.join(file), &value);
-        if let Some(memory) = limits.memory {
-            let with_swap = self.controller("memory")?.join("memory.memsw.limit_in_bytes");
-            // It is there only if the kernel counts swap, and may never be less than the other: on the
-            // way up it comes first, and on the way down second.
-            let both = limits.memory_and_swap.filter(|_| with_swap.exists()).map(|both| both.to_string());
-            let first = files::limit(&with_swap)?.is_some_and(|now| now < memory);
-            if let Some(both) = both.as_ref().filter(|_| first) {
-                files::write(&with_swap, both)?;
+        if limits.wanted() {
+            // It is there only if the kernel counts swap.
+            let with_swap = self.file("memory", WITH_SWAP).map(|file| files::number(&file)).transpose()?;
+            for (controller, file, value) in lines(limits, with_swap.flatten()) {
+                set(controller, file, value.to_string())?;
             }
-            set("memory", "memory.limit_in_bytes", memory.to_string())?;
-            if let Some(both) = both.as_ref().filter(|_| !first) {
-                files::write(&with_swap, both)?;
-            }
-        }
-        if let Some(reservation) = limits.memory_reservation {
-            set("memory", "memory.soft_limit_in_bytes", reservation.to_string())?;
-        }
-        if limits.oom_kill_disable {
-            set("memory", "memory.oom_control", "1".into())?;
-        }
-        if let Some(cpu) = limits.cpu {
-            set("cpu", "cpu.cfs_period_us", cpu.period.to_string())?;
-            set("cpu", "cpu.cfs_quota_us", cpu.quota.to_string())?;
-        }
-        if let Some(shares) = limits.cpu_shares {
-            set("cpu", "cpu.shares", shares.to_string())?;
         }
         for (list, file) in [(&limits.cpus, "cpuset.cpus"), (&limits.memory_nodes, "cpuset.mems")] {
             if let Some(list) = list {
@@ -102,9 +84,6 @@ impl Groups {
                 available(list, &file)?;
                 files::write(&file, &list.to_string())?;
             }
-        }
-        if let Some(pids) = limits.pids {
-            set("pids", "pids.max", pids.to_string())?;
         }
         for rule in &limits.devices {
             let file = if rule.allow { "devices.allow" } else { "devices.deny" };
@@ -158,14 +137,12 @@ impl Groups {
     }
 
     // ANCHOR: kill
-    /// Frozen first: while we go through the list, nobody can fork away from it.
+    /// No file does it here.
     pub(crate) fn kill(&self) -> Result<()> {
-        let _ = self.freeze(true);
-        for pid in self.processes()? {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-        }
-        // Also when not all had stopped in time: a frozen process doesn't die.
-        if self.folders.contains_key("freezer") { self.freeze(false) } else { Ok(()) }
+        // Where nobody has mounted the freezer, we try our best without.
+        let has_freezer = self.folders.contains_key("freezer");
+        let freeze = |frozen| if has_freezer { self.freeze(frozen) } else { Ok(()) };
+        kill_all(freeze, || self.processes())
     }
     // ANCHOR_END: kill
 
@@ -206,6 +183,40 @@ impl Groups {
         self.distinct().iter().map(open).collect()
     }
 }
+
+/// What is to be written for these limits, in this order: the controller, the file in its tree, the
+/// value. `with_swap` is what stands in [`WITH_SWAP`] now; `None` where the kernel doesn't count swap.
+// ANCHOR: lines
+fn lines(limits: &Limits, with_swap: Option<u64>) -> Vec<(&'static str, &'static str, u64)> {
+    // ANCHOR: ex-03-2
+    let mut lines = vec![];
+    // 1. Memory goes to `memory.limit_in_bytes`; memory and swap together to `WITH_SWAP`, where the
+    //    kernel counts it. The kernel takes no line that makes the two together less than the memory
+    //    alone. So on the way up `WITH_SWAP` is the first of the two, and on the way down the second.
+    if let Some(memory) = limits.memory {
+        lines.push(("memory", "memory.limit_in_bytes", memory));
+        if let (Some(now), Some(both)) = (with_swap, limits.memory_and_swap) {
+            let first = now < memory;
+            lines.insert(if first { 0 } else { 1 }, ("memory", WITH_SWAP, both));
+        }
+    }
+    // 2. The reservation is `memory.soft_limit_in_bytes`, and no killing a 1 in `memory.oom_control`.
+    lines.extend(limits.memory_reservation.map(|bytes| ("memory", "memory.soft_limit_in_bytes", bytes)));
+    if limits.oom_kill_disable {
+        lines.push(("memory", "memory.oom_control", 1));
+    }
+    // 3. Processor time: `cpu.cfs_period_us` and `cpu.cfs_quota_us`; shares are `cpu.shares`.
+    if let Some(cpu) = limits.cpu {
+        lines.push(("cpu", "cpu.cfs_period_us", cpu.period));
+        lines.push(("cpu", "cpu.cfs_quota_us", cpu.quota));
+    }
+    lines.extend(limits.cpu_shares.map(|shares| ("cpu", "cpu.shares", shares)));
+    // 4. Processes: `pids.max`. What isn't given gets no line.
+    lines.extend(limits.pids.map(|pids| ("pids", "pids.max", pids)));
+    lines
+    // ANCHOR_END: ex-03-2
+}
+// ANCHOR_END: lines
 
 fn below(homes: BTreeMap<String, PathBuf>, inside: &Path) -> BTreeMap<String, PathBuf> {
     homes.into_iter().map(|(name, home)| (name, home.join(inside))).collect()
@@ -250,3 +261,6 @@ fn device_line(rule: &DeviceRule) -> String {
         kind => format!("{kind} {}:{} {}", number(rule.major), number(rule.minor), rule.access),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use namespaces::{Error, Result, in_user_namespace, step};
 
 use crate::home::make_room;
+use crate::kill::kill_all;
 use crate::limits::Limits;
 use crate::{device_filter, files, v1};
 
@@ -26,7 +27,8 @@ impl Group {
     pub(crate) fn create(home: &Path, inside: &Path, limits: &Limits) -> Result<Group> {
         let folder = home.join(inside);
         files::make(&folder)?;
-        let made = pass_controllers_on(home, inside, &needed(limits)).and_then(|()| Self::at(folder.clone()));
+        let made = pass_controllers_on(home, inside, &needed(limits), pass_on)
+            .and_then(|()| Self::at(folder.clone()));
         made.and_then(|group| group.limit(limits).map(|()| group)).inspect_err(|_| {
             let _ = files::remove(&folder);
         })
@@ -120,9 +122,14 @@ impl Group {
     }
 
     // ANCHOR: kill
-    /// One write kills everybody (Linux 5.14): nobody can fork away.
+    /// One write kills everybody: nobody can fork away.
     pub(crate) fn kill(&self) -> Result<()> {
-        files::write(&self.folder.join("cgroup.kill"), "1")
+        let file = self.folder.join("cgroup.kill");
+        match file.exists() {
+            true => files::write(&file, "1"),
+            // Before Linux 5.14.
+            false => kill_all(|frozen| self.freeze(frozen), || self.processes()),
+        }
     }
     // ANCHOR_END: kill
 
@@ -159,17 +166,32 @@ fn weight(shares: u64) -> u64 {
     1 + (shares.saturating_sub(2) * 9_999) / 262_142
 }
 
-/// A group has a controller only if its parent passes it on, from the top down. We want all that
-/// count or limit something, and fail only for those that are `needed`.
+/// All that count or limit something.
+const CONTROLLERS: [&str; 5] = ["memory", "cpu", "pids", "cpuset", "io"];
+
+/// A group has a controller only if its parent passes it on. `pass_on` has one group pass one
+/// controller on to those directly below it; here it is done for all [`CONTROLLERS`], on the way from
+/// `home` to the group `home/inside`, and fails only for those that are `needed`.
 // ANCHOR: pass_on
-fn pass_controllers_on(home: &Path, inside: &Path, needed: &[&str]) -> Result<()> {
+fn pass_controllers_on(
+    home: &Path,
+    inside: &Path,
+    needed: &[&str],
+    pass_on: impl Fn(&Path, &str) -> Result<()>,
+) -> Result<()> {
+    // ANCHOR: ex-03-3
+    // 1. Go from the top down: `home`, then what is on the way to the parent of our group. (Not our group
+    //    itself: its processes live in it, and then it may pass nothing on.)
     let mut parents: Vec<&Path> = inside.ancestors().skip(1).collect();
     parents.reverse();
     for parent in parents {
         let group = home.join(parent);
+        // 2. Read which controllers it has, in `cgroup.controllers`, and which it passes on already, in
+        //    `cgroup.subtree_control`: words with spaces between.
         let there = files::read(&group.join("cgroup.controllers"))?;
         let passed_on = files::read(&group.join("cgroup.subtree_control"))?;
-        for controller in ["memory", "cpu", "pids", "cpuset", "io"] {
+        // 3. Pass on what it has and doesn't pass on yet. A failure is one only for who is `needed`.
+        for controller in CONTROLLERS {
             let has = |list: &str| list.split_whitespace().any(|word| word == controller);
             if !has(&there) || has(&passed_on) {
                 continue;
@@ -181,6 +203,7 @@ fn pass_controllers_on(home: &Path, inside: &Path, needed: &[&str]) -> Result<()
         }
     }
     Ok(())
+    // ANCHOR_END: ex-03-3
 }
 
 fn pass_on(group: &Path, controller: &str) -> Result<()> {
@@ -196,11 +219,4 @@ fn pass_on(group: &Path, controller: &str) -> Result<()> {
 // ANCHOR_END: pass_on
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shares_are_a_weight_of_the_other_scale() {
-        assert_eq!((weight(2), weight(1024), weight(262_144)), (1, 39, 10_000));
-    }
-}
+mod tests;

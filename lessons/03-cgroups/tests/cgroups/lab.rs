@@ -2,10 +2,13 @@
 //! what is so: groups are found by walking through the kernel's folders.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// All groups of the lessons' programs are in a group of this name.
 pub const PARENT: &str = "/canoa-lessons";
@@ -91,6 +94,8 @@ pub struct Container {
     pub pid: i32,
     /// The name of its group; empty where it has none (lesson 2's).
     pub name: String,
+    /// What it says after `ready`.
+    output: BufReader<ChildStdout>,
 }
 
 impl Container {
@@ -105,9 +110,10 @@ impl Container {
     /// As above, with another program in the lesson's place.
     #[track_caller]
     pub fn ready(mut command: Command) -> Container {
-        // Shells complain of what they are refused, as they should.
-        let mut program =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        // Shells complain of what they are refused, as they should: kept for the case that it doesn't start.
+        let mut complaints = tempfile::tempfile().unwrap();
+        let stderr = complaints.try_clone().unwrap();
+        let mut program = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
         let mut line = String::new();
         let mut output = BufReader::new(program.stdout.take().unwrap());
         output.read_line(&mut line).unwrap();
@@ -115,11 +121,20 @@ impl Container {
         let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
         let name = groups.lines().find_map(|line| line.rsplit_once("canoa-lessons/"));
         let name = name.map(|(_, name)| name.to_owned()).unwrap_or_default();
-        let container = Container { program, pid, name };
-        assert_eq!(line, "ready\n", "the container should have started");
-        // Whatever else it says is lost on it: no reader, no signal (SIGPIPE) while we look.
-        std::mem::forget(output);
+        let container = Container { program, pid, name, output };
+        if line != "ready\n" {
+            let mut said = String::new();
+            std::io::Seek::rewind(&mut complaints).unwrap();
+            std::io::Read::read_to_string(&mut complaints, &mut said).unwrap();
+            panic!("the container should have started, and said: {line}{said}");
+        }
         container
+    }
+
+    /// The next lines that it says, up to this one.
+    pub fn says_until(&mut self, last: &str) -> String {
+        let lines = self.output.by_ref().lines().map_while(Result::ok);
+        lines.take_while(|line| line != last).collect::<Vec<_>>().join("\n")
     }
 
     /// A control file of its group: its name with the first version and with the second.
@@ -140,7 +155,11 @@ impl Container {
 
 impl Drop for Container {
     fn drop(&mut self) {
-        // SIGKILL: it can't clean up. Its container ends with it.
+        // With its PID 1 the whole container ends, and the program removes the group.
+        if self.pid > 0 {
+            let _ = kill(Pid::from_raw(self.pid), Signal::SIGKILL);
+            let _ = eventually(|| self.program.try_wait().is_ok_and(|status| status.is_some()));
+        }
         let _ = self.program.kill();
         let _ = self.program.wait();
         if !self.name.is_empty() {
@@ -214,8 +233,22 @@ pub fn groups(name: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Removes them, by hand.
+/// Kills what is in them, and removes them, by hand: they may be frozen, or fork while we look.
 pub fn remove_groups(name: &str) {
+    for group in groups(name) {
+        for (file, word) in [("freezer.state", "THAWED"), ("cgroup.freeze", "0")] {
+            if group.join(file).exists() {
+                let _ = fs::write(group.join(file), word);
+            }
+        }
+        let _ = eventually(|| {
+            let pids = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
+            for pid in pids.lines().filter_map(|pid| pid.parse().ok()).filter(|pid| *pid > 0) {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+            pids.is_empty()
+        });
+    }
     for group in groups(name) {
         let _ = eventually(|| matches!(fs::remove_dir(&group), Ok(())) || !group.exists());
         let _ = fs::remove_dir(group.parent().unwrap());

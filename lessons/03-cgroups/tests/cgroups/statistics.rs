@@ -61,10 +61,15 @@ fn what_was_killed_for_memory_is_counted() {
     let mut group = Group::new(&Limits { memory: Some(16 << 20), ..Limits::default() });
     assert_eq!(group.cgroup.oom_kills().unwrap(), 0);
     group.run("head -c 32m /dev/zero | tail -c 32m | sleep 100");
-    assert!(eventually(|| group.cgroup.oom_kills().unwrap() > 0));
-    let file = field(&group.file("memory.oom_control", "memory.events"), "oom_kill");
-    assert_eq!(group.cgroup.oom_kills().unwrap(), file);
-    assert_eq!(group.cgroup.statistics().unwrap().memory.unwrap().oom_kills, file);
+    let file = || field(&group.file("memory.oom_control", "memory.events"), "oom_kill");
+    assert!(eventually(|| file() > 0), "the kernel has killed nobody");
+    let found = group.cgroup.oom_kills().unwrap();
+    assert_eq!(
+        found,
+        file(),
+        "ex-03-6: oom_kill in memory.oom_control, or memory.events with the second version"
+    );
+    assert_eq!(group.cgroup.statistics().unwrap().memory.unwrap().oom_kills, file());
 }
 
 fn reading_and_writing_of_disks_is_what_the_file_says() {
