@@ -56,6 +56,12 @@ pub struct Exercise {
     /// And these as well where the learner isn't root: then every container stands on id maps.
     #[serde(default)]
     pub breaks_without_root: Vec<String>,
+    /// Those that do so only on a machine with the first version of cgroups, or a hybrid one.
+    #[serde(default)]
+    pub breaks_v1: Vec<String>,
+    /// Those that do so only on a machine with the second version alone.
+    #[serde(default)]
+    pub breaks_v2: Vec<String>,
     /// What only the answer uses, as expressions: the blank mentions it, or the compiler would.
     #[serde(default)]
     pub uses: String,
@@ -69,10 +75,13 @@ pub struct Exercise {
 }
 
 impl Exercise {
-    /// All tests that fail while it is blank, for whoever runs them.
+    /// All tests that fail while it is blank, for whoever runs them, on this machine.
     pub fn red(&self) -> impl Iterator<Item = &String> {
-        let more = if geteuid().is_root() { &[][..] } else { &self.breaks_without_root };
-        self.tests.iter().chain(&self.breaks).chain(more)
+        let by_user = if geteuid().is_root() { &[][..] } else { &self.breaks_without_root };
+        // A file that only the top of the second version's tree has, where everybody mounts it.
+        let v2 = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+        let by_version = if v2 { &self.breaks_v2 } else { &self.breaks_v1 };
+        self.tests.iter().chain(&self.breaks).chain(by_user).chain(by_version)
     }
 }
 

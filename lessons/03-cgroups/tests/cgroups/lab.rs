@@ -233,23 +233,27 @@ pub fn groups(name: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Kills what is in them, and removes them, by hand: they may be frozen, or fork while we look.
+/// Kills what is in them, and removes them, by hand. They may be frozen, or fork while we look.
 pub fn remove_groups(name: &str) {
-    for group in groups(name) {
-        for (file, word) in [("freezer.state", "THAWED"), ("cgroup.freeze", "0")] {
-            if group.join(file).exists() {
-                let _ = fs::write(group.join(file), word);
-            }
+    let folders = groups(name);
+    let tell = |file: &str, word: &str| {
+        for group in folders.iter().filter(|group| group.join(file).exists()) {
+            let _ = fs::write(group.join(file), word);
         }
-        let _ = eventually(|| {
-            let pids = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
-            for pid in pids.lines().filter_map(|pid| pid.parse().ok()).filter(|pid| *pid > 0) {
-                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-            }
-            pids.is_empty()
-        });
-    }
-    for group in groups(name) {
+    };
+    let _ = eventually(|| {
+        tell("cgroup.kill", "1");
+        tell("freezer.state", "FROZEN");
+        let lists = folders.iter().filter_map(|group| fs::read_to_string(group.join("cgroup.procs")).ok());
+        let pids: Vec<i32> =
+            lists.flat_map(|list| list.lines().map(str::parse).collect::<Vec<_>>()).flatten().collect();
+        for pid in pids.iter().filter(|pid| **pid > 0) {
+            let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
+        }
+        tell("freezer.state", "THAWED");
+        pids.is_empty()
+    });
+    for group in folders {
         let _ = eventually(|| matches!(fs::remove_dir(&group), Ok(())) || !group.exists());
         let _ = fs::remove_dir(group.parent().unwrap());
     }
