@@ -61,9 +61,13 @@ impl Judge<'_> {
             Err(words) => return Ok(Judged::NotCompiled(words)),
         };
         let mut verdicts = Verdicts::new();
+        // libtest takes several names at once, libtest-mimic one: so one by one.
+        let names: Vec<_> = if only.is_empty() { vec![None] } else { only.iter().map(Some).collect() };
         for program in &programs.tests {
-            run(program, &programs, only, self.sudo, &mut verdicts)
-                .with_context(|| format!("running {}", program.display()))?;
+            for name in &names {
+                run(program, &programs, *name, self.sudo, &mut verdicts)
+                    .with_context(|| format!("running {}", program.display()))?;
+            }
         }
         Ok(Judged::Ran(verdicts))
     }
@@ -130,7 +134,7 @@ pub struct Programs {
 fn run(
     program: &Path,
     programs: &Programs,
-    only: &[String],
+    only: Option<&String>,
     sudo: bool,
     verdicts: &mut Verdicts,
 ) -> Result<()> {
@@ -141,8 +145,8 @@ fn run(
     command.args(programs.variables.iter().map(|(name, value)| format!("{name}={value}")));
     command.arg(format!("CARGO_MANIFEST_DIR={}", programs.folder.display())).arg(program);
     command.args(["--color", "never"]).env("RUST_BACKTRACE", "0");
-    if !only.is_empty() {
-        command.arg("--exact").args(only);
+    if let Some(name) = only {
+        command.arg("--exact").arg(name);
     }
     let mut child = command
         .current_dir(&programs.folder)
