@@ -75,7 +75,6 @@ impl Bridge {
     // ANCHOR_END: create
 
     /// Gives the bridge its address, if it has none, and sets it up.
-    // ANCHOR: complete
     fn complete(&self, netlink: &mut Netlink) -> Result<()> {
         let Some(found) = link::find(netlink, &self.name)? else {
             return Err(Error::new("create bridge", &self.name, "somebody has just removed it"));
@@ -92,7 +91,6 @@ impl Bridge {
             done => done,
         }
     }
-    // ANCHOR_END: complete
 
     /// Whether the bridge has its address already; without any it may still get it.
     fn check_ours(&self, netlink: &mut Netlink, found: &LinkMessage) -> Result<bool> {

@@ -71,7 +71,6 @@ impl Network {
         Ok(bridge)
     }
 
-    // ANCHOR: make
     fn make(&self, bridge: &Bridge) -> Result<()> {
         bridge.ensure()?;
         nat::ensure(&self.name, bridge)?;
@@ -81,7 +80,6 @@ impl Network {
         }
         Ok(())
     }
-    // ANCHOR_END: make
 
     fn take(&self, bridge: &Bridge, owner: &str, lives: impl Fn(&str) -> bool) -> Result<Interface> {
         let addresses = self.addresses(bridge)?;

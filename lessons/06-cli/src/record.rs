@@ -184,13 +184,11 @@ pub fn find<'a>(all: impl Iterator<Item = (&'a str, &'a str)>, wanted: &str) -> 
 
 /// Whether people may name a container so: Docker's rule, `[a-zA-Z0-9][a-zA-Z0-9_.-]+`. It also
 /// keeps names out of paths and out of the way of flags: no slash, no dot or dash at the beginning.
-// ANCHOR: is_name
 pub fn is_name(text: &str) -> bool {
     let first = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
     let rest = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
     first && rest && (2..=255).contains(&text.len())
 }
-// ANCHOR_END: is_name
 
 /// A new id: 64 hexadecimal digits from the kernel's random numbers.
 ///

@@ -84,7 +84,6 @@ impl Zones {
     }
 
     /// The addresses of a name: on the first network that knows it. `None`: nobody is called so.
-    // ANCHOR: addresses
     pub fn addresses(&mut self, name: &str) -> Option<Vec<Ipv4Addr>> {
         self.0.iter_mut().find_map(|known| {
             known.refresh();
@@ -100,7 +99,6 @@ impl Zones {
             [name, short].into_iter().map(called).find(|addresses| !addresses.is_empty())
         })
     }
-    // ANCHOR_END: addresses
 
     /// Who has this address: name and network.
     pub fn owner(&mut self, address: Ipv4Addr) -> Option<String> {

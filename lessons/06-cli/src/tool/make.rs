@@ -59,7 +59,6 @@ pub struct Create {
 
 impl Tool {
     /// Makes a container, which doesn't run yet, and gives its id.
-    // ANCHOR: create
     pub fn create(&self, wanted: Create, remove: bool) -> Result<String> {
         self.become_root()?;
         let image = self.image(&wanted.image)?;
@@ -105,7 +104,6 @@ impl Tool {
         self.records.create(&record)?;
         Ok(id)
     }
-    // ANCHOR_END: create
 
     /// The image of this name; pulled, or borrowed from the host, if it isn't here.
     fn image(&self, name: &str) -> Result<Image> {

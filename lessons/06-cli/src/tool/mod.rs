@@ -129,8 +129,6 @@ fn first_of<T, E: Into<anyhow::Error>>(outcome: Result<T>, cleaned_up: Result<()
 }
 
 /// Docker's exit code for what went wrong.
-// ANCHOR: exit_code
 pub fn exit_code(error: &anyhow::Error) -> i32 {
     error.downcast_ref::<namespaces::Error>().map_or(125, namespaces::Error::exit_code)
 }
-// ANCHOR_END: exit_code
