@@ -76,6 +76,7 @@ fn choice() -> String {
          <head>\n\
          <meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <link rel=\"icon\" href=\"data:,\">\n\
          <title>canoa</title>\n\
          <style>\n\
          :root {{ color-scheme: light dark; }}\n\

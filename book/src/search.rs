@@ -2,7 +2,7 @@
 //! *imágenes*.
 //!
 //! mdBook makes an index for English: it takes off English endings, and in the browser even an `é` at the
-//! beginning of a word, which is no letter to it. So its texts are indexed again here, and `es/search.js`
+//! beginning of a word, which is no letter to it. So its texts are indexed again here, and `search.js`
 //! does the same to the words that somebody types.
 
 use std::fs;
@@ -16,6 +16,9 @@ use serde_json::Value;
 /// What mdBook writes around the index.
 const HEAD: &str = "window.search = Object.assign(window.search, JSON.parse('";
 const TAIL: &str = "'));";
+
+/// What makes the same of the words that are typed.
+const TYPED: &str = include_str!("search.js");
 
 /// The fields that are searched.
 const FIELDS: [&str; 3] = ["title", "body", "breadcrumbs"];
@@ -32,7 +35,7 @@ pub fn without_accents(site: &Path) -> Result<()> {
     let mut whole: Value = serde_json::from_str(&unescaped(text)).with_context(doing)?;
     whole["index"] = again(&whole["index"]["documentStore"]["docs"])?;
     let text = whole.to_string().replace('\\', "\\\\").replace('\'', "\\'");
-    fs::write(&path, format!("{HEAD}{text}{TAIL}")).with_context(doing)
+    fs::write(&path, format!("{TYPED}{HEAD}{text}{TAIL}")).with_context(doing)
 }
 
 /// `searchindex-DIGEST.js`
@@ -85,7 +88,7 @@ impl Language for Spanish {
     }
 
     fn make_pipeline(&self) -> Pipeline {
-        // `es/search.js` has one of this name.
+        // `search.js` has one of this name.
         Pipeline { queue: vec![Box::new(FnWrapper("plainLetters".to_owned(), plain))] }
     }
 }

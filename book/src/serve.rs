@@ -38,8 +38,11 @@ fn answer_all(listener: &TcpListener, site: &Path) {
         let site = site.to_owned();
         // A thread for each connection: browsers open some and leave them idle.
         std::thread::spawn(move || {
-            if let Err(error) = stream.and_then(|stream| answer(stream, &site)) {
-                eprintln!("a request failed: {error}");
+            match stream.and_then(|stream| answer(stream, &site)) {
+                // The reader has gone on to another page meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+                Err(error) => eprintln!("a request failed: {error}"),
+                Ok(()) => {}
             }
         });
     }

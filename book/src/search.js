@@ -1,9 +1,6 @@
-'use strict';
-// The words that somebody searches for, in plain letters, as src/search.rs has them in the index.
+// The words that somebody searches for, in plain letters, as search.rs has them in the index. It stands in
+// front of the index itself, which names the function and can't be read before it is known.
 (function () {
-    if (typeof elasticlunr === 'undefined') {
-        return;
-    }
     function plainLetters(word) {
         return word.toLowerCase().normalize('NFD').replace(/[\u0300-\u036f]/g, '')
             .replace(/^[^a-z0-9]+|[^a-z0-9]+$/g, '');
