@@ -70,9 +70,25 @@ fn man_link(page: &str) -> String {
 fn hints(exercise: &Exercise, language: Language) -> String {
     let word = language.pick("Hint", "Pista");
     let hint = |(number, hint): (usize, &workshop::exercise::Words)| {
-        folded(&format!("{word} {number}"), hint.of(language.of_workshop())) + "\n\n"
+        folded(&format!("{word} {number}"), &literal(hint.of(language.of_workshop()))) + "\n\n"
     };
     (1..).zip(&exercise.hints).map(hint).collect()
+}
+
+/// A hint is written for the terminal, and its code has signs that Markdown would take for its own: the
+/// `_` of a pattern, the `<` of a type. What stands between backticks is safe already.
+fn literal(text: &str) -> String {
+    let mut written = String::with_capacity(text.len());
+    let mut in_code = false;
+    for sign in text.chars() {
+        in_code ^= sign == '`';
+        match sign {
+            '<' if !in_code => written.push_str("&lt;"),
+            '_' | '*' | '[' | '\\' if !in_code => written.extend(['\\', sign]),
+            _ => written.push(sign),
+        }
+    }
+    written
 }
 
 fn folded(summary: &str, text: &str) -> String {

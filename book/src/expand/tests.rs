@@ -30,7 +30,7 @@ tests = ["two_and_three"]
 uses = "a, b"
 man = ["clone(2)"]
 reference = "DIGEST"
-hint = [{ en = "plus?", es = "¿más?" }, { en = "b", es = "b" }, { en = "c", es = "c" }]
+hint = [{ en = "plus?", es = "¿más?" }, { en = "b", es = "b" }, { en = "Ok(_) or Vec<u8>, `a_b`, Err(_)", es = "c" }]
 "#;
 
 /// A repository; gone with the value.
@@ -120,6 +120,7 @@ fn an_exercise_has_its_texts_in_the_pages_language() {
         "[clone(2)](https://man7.org/linux/man-pages/man2/clone.2.html)",
         "cargo workshop hint ex-01-1",
         "<details><summary>Hint 1</summary>\n\nplus?\n\n</details>",
+        r"Ok(\_) or Vec&lt;u8>, `a_b`, Err(\_)",
         "<details><summary>Solution</summary>\n\n```rust\n// 1. Add them.\na + b\n```\n",
     ] {
         assert!(english.contains(words), "{words}: {english}");
