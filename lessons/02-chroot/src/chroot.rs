@@ -22,14 +22,19 @@ pub fn enter(folder: &Path) -> Result<()> {
 /// real one.
 // ANCHOR: escape
 pub fn escape() -> Result<()> {
+    // ANCHOR: ex-02-1
+    // 1. Make a folder in the working directory, and take it for root. Stay where you are: that is
+    //    outside now.
     let lower = ".escape";
     let _ = nix::unistd::mkdir(lower, nix::sys::stat::Mode::S_IRWXU);
     step("chroot to", lower, || chroot(lower))?;
+    // 2. Climb. Above the real root there is nothing, and one more `..` does no harm: 64 are enough.
     for _ in 0..64 {
         step("change directory to", "..", || chdir(".."))?;
     }
+    // 3. Take for root where you have come to.
     step("chroot to", ".", || chroot("."))?;
-    let _ = nix::unistd::chdir("/");
-    Ok(())
+    step("change directory to", "/", || chdir("/"))
+    // ANCHOR_END: ex-02-1
 }
 // ANCHOR_END: escape

@@ -16,7 +16,7 @@ use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmodat, fstatat, major, maked
 use nix::unistd::{Gid, Uid, fchownat, symlinkat};
 
 use crate::inside::{self, Kind};
-use crate::mount::{Made, Mount};
+use crate::mount_api::{move_mount, open_tree};
 
 /// Name, major and minor number: `Documentation/admin-guide/devices.txt` of the kernel.
 const DEVICES: [(&str, u64, u64); 6] =
@@ -125,7 +125,7 @@ pub(crate) enum Devices {
     /// By mknod, afterwards.
     Make,
     /// In a user namespace mknod is not allowed, so the host's own are bound there.
-    Bind(Vec<Made>),
+    Bind(Vec<(PathBuf, OwnedFd)>),
 }
 
 /// What has to be done while the host's /dev is still in sight.
@@ -133,15 +133,24 @@ pub(crate) fn prepare() -> Result<Devices> {
     if !in_user_namespace() {
         return Ok(Devices::Make);
     }
-    let bind = |name: &str| Mount::bind(format!("/dev/{name}"), format!("/dev/{name}"), false).make();
-    DEVICES.iter().map(|(name, ..)| bind(name)).collect::<Result<_>>().map(Devices::Bind)
+    let copy = |(name, ..): &(&str, u64, u64)| {
+        let path = Path::new("/dev").join(name);
+        let mount = step("copy mount of", path.display(), || open_tree(None, &path, false))?;
+        Ok((path, mount))
+    };
+    DEVICES.iter().map(copy).collect::<Result<_>>().map(Devices::Bind)
 }
 
 /// Fills the tmpfs that is mounted on /dev, and adds those that were asked for.
 pub(crate) fn fill(root: &OwnedFd, devices: &Devices, more: &[Device]) -> Result<()> {
     let dev = step("open", "/dev", || inside::open_plain(root.as_fd(), Path::new("/dev")))?;
     match devices {
-        Devices::Bind(mounts) => mounts.iter().try_for_each(|mount| mount.attach(root.as_fd()))?,
+        Devices::Bind(mounts) => {
+            for (path, mount) in mounts {
+                let target = inside::open_or_make(root, path, Kind::File, true)?;
+                step("mount on", path.display(), || move_mount(mount, &target))?;
+            }
+        }
         Devices::Make => {
             let mode = Mode::from_bits_truncate(0o666);
             for (name, major, minor) in DEVICES {

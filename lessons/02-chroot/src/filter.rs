@@ -148,13 +148,20 @@ impl Program {
     /// Which half of the ranges, again and again, until one is left.
     // ANCHOR: tree
     fn tree(&mut self, ranges: &[Range]) -> Place {
-        let (left, right) = match ranges {
-            [range] => return self.decide(range),
-            _ => ranges.split_at(ranges.len() / 2),
-        };
+        // ANCHOR: ex-02-7
+        // 1. One range: the number is found, and what is left to do is to decide.
+        if let [range] = ranges {
+            return self.decide(range);
+        }
+        // 2. More: two halves. The border between them is where the right one begins.
+        let (left, right) = ranges.split_at(ranges.len() / 2);
         let border = right[0].from;
+        // 3. A tree for each. (Which of them is written first makes no difference to the answers.)
         let (right, left) = (self.tree(right), self.tree(left));
+        // 4. And, as the program is written from its end, the question after both: "is it the border or
+        //    more?" (BPF_JGE)
         self.jump(BPF_JGE, border, right, left)
+        // ANCHOR_END: ex-02-7
     }
     // ANCHOR_END: tree
 

@@ -47,9 +47,13 @@ pub(crate) fn open_plain_to_write(root: impl AsFd, path: &Path) -> nix::Result<O
 
 // ANCHOR: resolve
 fn resolve(root: impl AsFd, path: &Path, flags: OFlag, how: ResolveFlag) -> nix::Result<OwnedFd> {
+    // ANCHOR: ex-02-2
+    // 1. How to open, and how to find the way: `how` is the kernel's promise that nothing leads out.
+    //    And no program that is started later gets this descriptor.
     let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(how);
-    // Where a path climbs with `..` while anybody on the machine renames or mounts something, the kernel
-    // can't be sure that it stayed inside, and says EAGAIN: try again (openat2(2), ERRORS).
+    // 2. Where a path climbs with `..` while anybody on the machine renames or mounts something, the
+    //    kernel can't be sure that it stayed inside, and says EAGAIN: try again (openat2(2), ERRORS),
+    //    128 times at the most.
     for _ in 0..128 {
         match openat2(root.as_fd(), path, how) {
             Err(Errno::EAGAIN) => {}
@@ -57,6 +61,7 @@ fn resolve(root: impl AsFd, path: &Path, flags: OFlag, how: ResolveFlag) -> nix:
         }
     }
     Err(Errno::EAGAIN)
+    // ANCHOR_END: ex-02-2
 }
 // ANCHOR_END: resolve
 
@@ -149,7 +154,50 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::{Duration, Instant};
 
+    use nix::sys::stat::fstat;
+    use tempfile::TempDir;
+
     use super::*;
+
+    /// A root with `/etc/letter` in it, and links to its folder and to the host's.
+    fn root() -> (TempDir, OwnedFd) {
+        let root = TempDir::new().unwrap();
+        std::fs::create_dir_all(root.path().join("etc")).unwrap();
+        std::fs::write(root.path().join("etc/letter"), "hola").unwrap();
+        for (link, target) in [("absolute", "/etc"), ("climbing", "../../../../../../etc"), ("self", "/self")]
+        {
+            std::os::unix::fs::symlink(target, root.path().join(link)).unwrap();
+        }
+        let descriptor = OwnedFd::from(std::fs::File::open(root.path()).unwrap());
+        (root, descriptor)
+    }
+
+    #[test]
+    fn a_link_leads_nowhere_but_inside_the_root() {
+        let (folder, root) = root();
+        let inode =
+            |path: &str| fstat(std::fs::File::open(folder.path().join(path)).unwrap()).unwrap().st_ino;
+        for path in ["etc", "/etc", "absolute", "/climbing", "../../../etc", "/absolute/../../etc"] {
+            let found = open(&root, Path::new(path)).map(|found| fstat(found).unwrap().st_ino);
+            assert_eq!(found, Ok(inode("etc")), "ex-02-2: {path} leads out of the root");
+        }
+        assert_eq!(open(&root, Path::new("/absolute/passwd")).err(), Some(Errno::ENOENT), "ex-02-2");
+        assert_eq!(open(&root, Path::new("self")).err(), Some(Errno::ELOOP), "ex-02-2: a link to itself");
+        assert_eq!(
+            open_plain(&root, Path::new("/absolute")).err(),
+            Some(Errno::ELOOP),
+            "ex-02-2: no link at all is allowed here: is the way (`how`) given to the kernel?"
+        );
+    }
+
+    #[test]
+    fn a_descriptor_is_not_passed_on_to_other_programs() {
+        use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+        let (_folder, root) = root();
+        let found = open(&root, Path::new("etc/letter")).unwrap();
+        let flags = fcntl(&found, FcntlArg::F_GETFD).map(FdFlag::from_bits_truncate);
+        assert_eq!(flags, Ok(FdFlag::FD_CLOEXEC), "ex-02-2: execve closes it (O_CLOEXEC)");
+    }
 
     #[test]
     fn a_path_that_climbs_is_opened_whatever_is_renamed_meanwhile() {
@@ -161,7 +209,8 @@ mod tests {
         let done = AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                while !done.load(Ordering::Relaxed) {
+                let end = Instant::now() + Duration::from_secs(2);
+                while !done.load(Ordering::Relaxed) && Instant::now() < end {
                     std::fs::rename(&one, &other).unwrap();
                     std::fs::rename(&other, &one).unwrap();
                 }
@@ -172,7 +221,11 @@ mod tests {
                 opened = open(&descriptor, Path::new("a/../a/b/../../a")).map(drop);
             }
             done.store(true, Ordering::Relaxed);
-            assert_eq!(opened, Ok(()), "openat2 says EAGAIN while somebody renames: is it tried again?");
+            assert_eq!(
+                opened,
+                Ok(()),
+                "ex-02-2: openat2 says EAGAIN while somebody renames: is it tried again?"
+            );
         });
     }
 }

@@ -61,7 +61,7 @@ fn escape(flags: Flags) -> Result<Status> {
     let child = Isolation::container().spawn(|| {
         match way_in.to_str() {
             Some("chroot") => chroot::enter(folder)?,
-            Some("pivot") => Rootfs::folder(folder)?.enter()?,
+            Some("pivot") => Rootfs::just(folder).enter()?,
             _ => return Err(Error::new("enter by", way_in.display(), "there are chroot and pivot")),
         }
         chroot::escape()?;

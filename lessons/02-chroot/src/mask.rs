@@ -5,7 +5,7 @@
 //! but not written is mounted read-only onto itself.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use namespaces::{Error, Result, step};
 use nix::errno::Errno;
@@ -33,35 +33,35 @@ pub const MASKED: [&str; 12] = [
 /// Docker's list of what can't be written.
 pub const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
-/// Covers these, where the kernel has them.
+/// Covers this path, if the kernel has it.
 // ANCHOR: mask
-pub(crate) fn mask(root: &OwnedFd, paths: &[PathBuf]) -> Result<()> {
-    for path in paths {
-        let Some(target) = open_if_there(root, path)? else { continue };
-        let stat = step("look at", path.display(), || fstat(&target))?;
-        let cover = if stat.st_mode & libc::S_IFMT == libc::S_IFDIR {
-            step("make mount", "empty tmpfs", empty_folder)?
-        } else {
-            dev_null(root)?
-        };
-        step("mask", path.display(), || move_mount(&cover, &target))?;
-    }
-    Ok(())
+pub(crate) fn mask(root: &OwnedFd, path: &Path) -> Result<()> {
+    // ANCHOR: ex-02-4
+    // 1. What isn't there needs no cover: kernels differ.
+    let Some(target) = open_if_there(root, path)? else { return Ok(()) };
+    // 2. Over a folder comes a folder that is empty, over anything else the null device. Which of
+    //    both it is, the descriptor is asked (`st_mode`), and not the path once more.
+    let stat = step("look at", path.display(), || fstat(&target))?;
+    let cover = if stat.st_mode & libc::S_IFMT == libc::S_IFDIR {
+        step("make mount", "empty tmpfs", empty_folder)?
+    } else {
+        dev_null(root)?
+    };
+    // 3. Hang it up there.
+    step("mask", path.display(), || move_mount(&cover, &target))
+    // ANCHOR_END: ex-02-4
 }
 // ANCHOR_END: mask
 
-/// Mounts these onto themselves, read-only.
+/// Mounts this path onto itself, read-only.
 // ANCHOR: make_read_only
-pub(crate) fn make_read_only(root: &OwnedFd, paths: &[PathBuf]) -> Result<()> {
-    for path in paths {
-        let Some(target) = open_if_there(root, path)? else { continue };
-        step("make read-only", path.display(), || {
-            let copy = open_tree(Some(target.as_fd()), Path::new(""), true)?;
-            set_attributes(&copy, libc::MOUNT_ATTR_RDONLY, true)?;
-            move_mount(&copy, &target)
-        })?;
-    }
-    Ok(())
+pub(crate) fn make_read_only(root: &OwnedFd, path: &Path) -> Result<()> {
+    let Some(target) = open_if_there(root, path)? else { return Ok(()) };
+    step("make read-only", path.display(), || {
+        let copy = open_tree(Some(target.as_fd()), Path::new(""), true)?;
+        set_attributes(&copy, libc::MOUNT_ATTR_RDONLY, true)?;
+        move_mount(&copy, &target)
+    })
 }
 // ANCHOR_END: make_read_only
 

@@ -141,16 +141,7 @@ impl Mount {
                 let mount = step("make mount", fs_type, || fsmount(&context, self.attributes))?;
                 (mount, Kind::Folder)
             }
-            Source::Bind { from, recursive } => {
-                let is_folder = step("look at", from.display(), || std::fs::metadata(from))?.is_dir();
-                let mount = step("copy mount of", from.display(), || open_tree(None, from, *recursive))?;
-                if self.attributes != 0 {
-                    step("set attributes of", from.display(), || {
-                        set_attributes(&mount, self.attributes, true)
-                    })?;
-                }
-                (mount, if is_folder { Kind::Folder } else { Kind::File })
-            }
+            Source::Bind { from, recursive } => self.copy(from, *recursive)?,
         };
         Ok(Made {
             mount,
@@ -158,6 +149,22 @@ impl Mount {
             target: self.target.clone(),
             plain: matches!(self.source, Source::New { .. }),
         })
+    }
+
+    /// A bind mount, detached, and whether it is one of a folder or of a file.
+    fn copy(&self, from: &Path, recursive: bool) -> Result<(OwnedFd, Kind)> {
+        // ANCHOR: ex-02-5
+        // 1. What is it?
+        let is_folder = step("look at", from.display(), || std::fs::metadata(from))?.is_dir();
+        // 2. A copy of the mount that it is on, beginning there.
+        let mount = step("copy mount of", from.display(), || open_tree(None, from, recursive))?;
+        // 3. Attributes, such as read-only, are set on the copy; the original keeps its own. And on
+        //    each mount that came along: else what is mounted below stays writable.
+        if self.attributes != 0 {
+            step("set attributes of", from.display(), || set_attributes(&mount, self.attributes, true))?;
+        }
+        Ok((mount, if is_folder { Kind::Folder } else { Kind::File }))
+        // ANCHOR_END: ex-02-5
     }
     // ANCHOR_END: make
 }

@@ -28,7 +28,8 @@ pub(crate) fn cut_propagation() -> Result<()> {
 /// who knows the way ([`crate::chroot::escape`]). After this there is nothing else.
 // ANCHOR: pivot
 pub(crate) fn pivot(root: &OwnedFd, place: &Path) -> Result<()> {
-    // 1. The new root has to be a mount point of this namespace.
+    // ANCHOR: ex-02-3
+    // 1. The new root has to be a mount point of this namespace, and we stand in it.
     let target = step("open", place.display(), || open_folder(place))?;
     step("mount root on", place.display(), || move_mount(root, &target))?;
     step("change directory to", place.display(), || chdir(place))?;
@@ -41,6 +42,7 @@ pub(crate) fn pivot(root: &OwnedFd, place: &Path) -> Result<()> {
     step("change directory to", "/", || chdir("/"))?;
     // 4. A root that was copied from the host would still hear of mounts there.
     step("make private", "/", || change_propagation(MsFlags::MS_PRIVATE))
+    // ANCHOR_END: ex-02-3
 }
 // ANCHOR_END: pivot
 

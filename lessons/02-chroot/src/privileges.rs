@@ -30,39 +30,49 @@ impl Privileges {
     /// From here on this process is that user, with these privileges and no others.
     // ANCHOR: drop
     pub fn drop_to(&self, user: &User) -> Result<()> {
-        // 1. While we still may: nothing more than this, ever.
+        // ANCHOR: ex-02-6
+        // 1. While we still may: nothing more than these capabilities, ever.
         capabilities::limit(&self.capabilities)?;
-        //    A filter, too: it asks for CAP_SYS_ADMIN. (So it must allow what comes from here on.)
+        // 2. A filter asks for CAP_SYS_ADMIN, so it comes while we have it: unless there are to be no
+        //    new privileges. (It must allow what comes from here on.)
         if let Some(filter) = self.seccomp.as_ref().filter(|_| !self.no_new_privileges) {
             seccomp::install(filter)?;
         }
-        // 2. Groups before the user: the user may not change them any more. (With one id in the
+        // 3. Groups before the user: the user may not change them any more. (With one id in the
         //    namespace there are no others, and the kernel refuses to set any.)
         if !only_one_id() {
             let groups: Vec<Gid> = user.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
             step("set groups", "", || setgroups(&groups))?;
         }
+        // 4. The group, then the user, as all three ids of each: so there is no way back. An error goes
+        //    through `unmapped`. (A change of user from 0 clears the capabilities, all but the bounding set.)
         let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
         step("set group", gid, || setresgid(gid, gid, gid)).map_err(|error| unmapped(error, user))?;
-        // A change of user from 0 clears the capabilities, all but the bounding set.
         step("set user", uid, || setresuid(uid, uid, uid)).map_err(|error| unmapped(error, user))?;
-        // 3. What we have now.
+        // 5. What we have now.
         capabilities::keep(&self.capabilities)?;
+        // 6. Whoever gains nothing by `execve` may set a filter without any privilege. So where that is
+        //    wanted it comes here, and may refuse even what the steps before have needed.
         if self.no_new_privileges {
-            step("set no_new_privs", "", nix::sys::prctl::set_no_new_privs)?;
-            // Whoever gains nothing by `execve` may set a filter without any privilege. So it can
-            // wait until here, and refuse even what the steps before have needed.
+            gain_nothing()?;
             if let Some(filter) = &self.seccomp {
                 seccomp::install(filter)?;
             }
         }
-        // 4. The change of user took these back.
+        // 7. The change of user took these back.
         hide()?;
         die_with_parent()
+        // ANCHOR_END: ex-02-6
     }
     // ANCHOR_END: drop
 }
 
+/// From now on set-uid programs and file capabilities have no effect for us and all that we start.
+fn gain_nothing() -> Result<()> {
+    step("set no_new_privs", "", nix::sys::prctl::set_no_new_privs)
+}
+
+/// Says of an id that this user namespace doesn't have how to get it.
 fn unmapped(error: namespaces::Error, user: &User) -> namespaces::Error {
     if error.errno == libc::EINVAL {
         error.hint(format!(

@@ -37,7 +37,12 @@ enum Root {
 impl Rootfs {
     /// A folder of the host as root, and the mounts, masks and devices that Docker gives.
     pub fn folder(folder: impl Into<PathBuf>) -> Result<Self> {
-        Rootfs::bare(Root::Folder, folder.into()).with_defaults()
+        Rootfs::just(folder).with_defaults()
+    }
+
+    /// A folder of the host as root, and nothing in it but what is there.
+    pub fn just(folder: impl Into<PathBuf>) -> Self {
+        Rootfs::bare(Root::Folder, folder.into())
     }
 
     /// The mounts, masks and devices that Docker gives.
@@ -133,8 +138,8 @@ impl Rootfs {
         }
         // 5. Cover what /proc and /sys would give away.
         sysctl::set(&root, &self.sysctls)?;
-        mask::make_read_only(&root, &self.read_only_paths)?;
-        mask::mask(&root, &self.masked)?;
+        self.read_only_paths.iter().try_for_each(|path| mask::make_read_only(&root, path))?;
+        self.masked.iter().try_for_each(|path| mask::mask(&root, path))?;
         if self.read_only {
             step("make read-only", "/", || set_attributes(&open_root()?, MOUNT_ATTR_RDONLY, false))?;
         }

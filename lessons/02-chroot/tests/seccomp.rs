@@ -256,8 +256,14 @@ struct Call {
     arguments: [u64; 6],
 }
 
-/// The machine: as in the kernel's documentation, and nothing that the filter doesn't use.
+/// What the program answers.
 fn run(program: &[sock_filter], call: Call) -> u32 {
+    run_and_count(program, call).0
+}
+
+/// The machine: as in the kernel's documentation, and nothing that the filter doesn't use. The answer, and
+/// how many instructions it has taken.
+fn run_and_count(program: &[sock_filter], call: Call) -> (u32, usize) {
     let word = |offset: u32| match offset {
         0 => call.number,
         4 => call.architecture,
@@ -265,10 +271,11 @@ fn run(program: &[sock_filter], call: Call) -> u32 {
         16..64 if offset % 8 == 4 => (call.arguments[(offset as usize - 16) / 8] >> 32) as u32,
         _ => panic!("load from {offset}"),
     };
-    let (mut register, mut next) = (0, 0);
+    let (mut register, mut next, mut count) = (0, 0, 0);
     loop {
         let sock_filter { code, jt, jf, k } = program[next];
         next += 1;
+        count += 1;
         let passed = match code {
             0x20 => {
                 register = word(k);
@@ -282,7 +289,7 @@ fn run(program: &[sock_filter], call: Call) -> u32 {
                 next += k as usize;
                 continue;
             }
-            0x06 => return k,
+            0x06 => return (k, count),
             0x15 => register == k,
             0x25 => register > k,
             0x35 => register >= k,
@@ -378,7 +385,12 @@ fn agree(policy: &Policy, numbers: &[u32], random: &mut Random) {
                 arguments[0] = first;
                 let call = Call { number: *number, architecture: architecture.audit, arguments };
                 let expected = expected(policy, &names, highest, call);
-                assert_eq!(run(&program, call), expected, "{} {call:x?}", architecture.name);
+                assert_eq!(
+                    run(&program, call),
+                    expected,
+                    "ex-02-7: what the program answers, and what the policy says to {} {call:x?}",
+                    architecture.name
+                );
                 for other in [architecture.audit ^ 1, 0] {
                     assert_eq!(run(&program, Call { architecture: other, ..call }), 0x8000_0000);
                 }
@@ -468,6 +480,22 @@ fn docker_s_policy_is_a_short_program() {
     assert!(program.len() < 300, "{} instructions", program.len());
     let native = Policy { architectures: vec![HERE[0]], ..policy }.compile();
     assert!(native.len() < 130, "{} instructions", native.len());
+}
+
+#[test]
+fn a_call_meets_few_of_its_instructions() {
+    let policy = Policy::docker(&docker_s());
+    let program = policy.compile();
+    let counts = (0..600).map(|number| {
+        let call = Call { number, architecture: HERE[0].audit, arguments: [0; 6] };
+        run_and_count(&program, call).1
+    });
+    let counts: Vec<usize> = counts.collect();
+    let (most, average) = (counts.iter().max().unwrap(), counts.iter().sum::<usize>() / counts.len());
+    assert!(
+        average < 15 && *most < 60,
+        "ex-02-7: on the average {average} instructions, and up to {most}: does each question leave half of the ranges?"
+    );
 }
 
 #[test]

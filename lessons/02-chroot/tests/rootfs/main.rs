@@ -3,6 +3,10 @@
 //! As in lesson 1 the tests run the lesson's own program, and need no privilege.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod container;
+mod mounts;
+mod privileges;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -22,9 +26,15 @@ fn shell(script: &str) -> String {
     text(&lesson(&["run", "sh", "-c", script]))
 }
 
+fn words(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim().to_owned()
+}
+
+/// What a program that succeeds has printed.
 fn text(output: &Output) -> String {
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    let (out, errors) = (words(&output.stdout), words(&output.stderr));
+    assert!(output.status.success(), "{}; it printed {out:?}, and as errors:\n{errors}", output.status);
+    out
 }
 
 /// A borrowed root file system with a file in it whose name nobody can guess.
@@ -43,8 +53,13 @@ fn path(path: &Path) -> &str {
 #[test]
 fn the_attack_a_chroot_is_escaped_with_one_more_chroot() {
     let (root, mark) = marked_root();
-    let seen = text(&lesson(&["escape", "chroot", path(root.path())]));
-    assert!(!seen.contains(&mark), "still inside: {seen}");
+    let output = lesson(&["escape", "chroot", path(root.path())]);
+    let seen = words(&output.stdout);
+    assert!(
+        output.status.success() && !seen.contains(&mark),
+        "ex-02-1: still inside. Does the working directory stay outside of the new root? Seen: {seen:?}, and {}",
+        words(&output.stderr)
+    );
     assert!(seen.lines().any(|name| name == "home" || name == "etc"), "the host's root: {seen}");
 }
 
@@ -52,7 +67,10 @@ fn the_attack_a_chroot_is_escaped_with_one_more_chroot() {
 fn the_attack_defeated_after_a_pivot_there_is_nowhere_to_escape_to() {
     let (root, mark) = marked_root();
     let seen = text(&lesson(&["escape", "pivot", path(root.path())]));
-    assert!(seen.contains(&mark), "escaped from the pivoted root: {seen}");
+    assert!(
+        seen.contains(&mark),
+        "ex-02-3: escaped from the pivoted root: is the old one still mounted, with the new one? Seen: {seen}"
+    );
 }
 
 #[test]
