@@ -8,7 +8,7 @@ use mdbook_driver::MDBook;
 
 use crate::expand::{Place, expand};
 use crate::language::{LANGUAGES, Language};
-use crate::search;
+use crate::{interface, search};
 
 /// Builds both languages of the book in `book` into `site`, which it returns.
 pub fn build(book: &Path, site: &Path) -> Result<PathBuf> {
@@ -40,8 +40,9 @@ fn build_language(source: &Path, target: &Path, language: Language) -> Result<()
     });
     expanded?;
     book.build()?;
-    if language.has_accents {
+    if language.code == "es" {
         search::without_accents(target)?;
+        interface::put_into_spanish(target)?;
     }
     Ok(())
 }
@@ -121,6 +122,8 @@ mod tests {
             );
             assert!(page.contains(&format!("../{}/01-namespaces.html", language.other().code)));
             assert!(!page.contains("{{#"), "no directive of mdBook is left as it was written");
+            let next = language.pick("\"Next chapter\"", "\"Capítulo siguiente\"");
+            assert!(page.contains(next), "its buttons speak the page's language");
             let page = fs::read_to_string(site.join(language.code).join("introduction.html")).unwrap();
             assert!(
                 page.contains(r#"id="picture-processes-title""#),

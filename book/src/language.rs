@@ -9,14 +9,12 @@ pub struct Language {
     pub name: &'static str,
     /// What a page says, in this language, to send readers of it over from the other one.
     pub invitation: &'static str,
-    /// Whether its words are written with accents, which people leave out when they search.
-    pub has_accents: bool,
 }
 
 /// Both of them. The order is the alphabet's.
 pub const LANGUAGES: [Language; 2] = [
-    Language { code: "en", name: "English", invitation: "This page in English", has_accents: false },
-    Language { code: "es", name: "Español", invitation: "Esta página en español", has_accents: true },
+    Language { code: "en", name: "English", invitation: "This page in English" },
+    Language { code: "es", name: "Español", invitation: "Esta página en español" },
 ];
 
 impl Language {

@@ -13,6 +13,7 @@
 mod build;
 mod check;
 mod expand;
+mod interface;
 mod language;
 mod picture;
 mod quote;

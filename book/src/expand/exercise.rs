@@ -46,12 +46,13 @@ fn place(task: &Task, language: Language) -> String {
 fn about(exercise: &Exercise, language: Language) -> String {
     let tests: Vec<String> = exercise.tests.iter().map(|test| format!("`{test}`")).collect();
     let man: Vec<String> = exercise.man.iter().map(|page| man_link(page)).collect();
-    let (time, judges, read) = language.pick(("Time", "Judged by", "Read"), ("Tiempo", "Lo juzgan", "Lee"));
+    let (time, read, tests_are, hint_is) =
+        language.pick(("Time", "Read", "Tests", "Hints"), ("Tiempo", "Lee", "Pruebas", "Pistas"));
+    let (minutes, man, tests) = (exercise.minutes, man.join(", "), tests.join(", "));
+    let (command, id) = (language.pick("cargo workshop", "cargo taller"), &exercise.id);
     format!(
-        "- {time}: ≈ {} min\n- {judges}: {}\n- {read}: {}",
-        exercise.minutes,
-        tests.join(", "),
-        man.join(", ")
+        "- {time}: ≈ {minutes} min\n- {read}: {man}\n- {tests_are} (`{command} check {id}`): {tests}\n\
+         - {hint_is}: `{command} hint {id}`"
     )
 }
 
