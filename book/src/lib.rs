@@ -6,12 +6,14 @@
 //! cargo run -p book -- try en/src/01-namespaces.md
 //!                               runs that page's transcripts, and prints what isn't as the page says
 //! cargo run -p book -- accept   writes down that both languages say the same (after changing both)
+//! cargo run -p book -- count    how many words, pictures, transcripts and exercises the pages have
 //! cargo test -p book            the gate: both languages have the same shape, nothing in them is broken, and
 //!                               the machine says what the pages say that it says
 //! ```
 
 mod build;
 mod check;
+mod count;
 mod expand;
 mod interface;
 mod language;
@@ -31,7 +33,7 @@ pub use language::{LANGUAGES, Language};
 pub use serve::in_background;
 pub use transcript::lab::Page;
 
-const USAGE: &str = "usage: cargo run -p book [-- serve [PORT] | try PAGE | accept]";
+const USAGE: &str = "usage: cargo run -p book [-- serve [PORT] | try PAGE | accept | count]";
 const DEFAULT_PORT: u16 = 3000;
 
 /// The program, from its words to its exit code.
@@ -49,6 +51,7 @@ pub fn main() -> Result<ExitCode> {
             Ok(port) => serve::serve(&build_and_warn(&book)?, port)?,
             Err(_) => bail!("{port:?} is not a port (a number from 0 to 65535)\n{USAGE}"),
         },
+        ["count"] => print!("{}", count::table(&book)?),
         ["accept"] => {
             for section in check::accept(&book)? {
                 println!("accepted: {section}");

@@ -22,9 +22,7 @@ const TRANSCRIPTS: usize = 3;
 pub fn problems(home: &Path, name: &Path, page: &Page) -> Vec<(usize, String)> {
     let lesson = LESSONS.iter().find(|lesson| name.with_extension("") == Path::new(lesson.folder));
     let mut problems = notations(home, lesson, page);
-    // A chapter that is being written has its exercises last.
-    let written = page.headings.iter().any(|heading| heading.id.as_deref() == Some("exercises"));
-    if let (Some(lesson), true) = (lesson, written) {
+    if let Some(lesson) = lesson {
         problems.extend(form(page));
         problems.extend(unquoted(home, lesson, page));
     }
@@ -87,8 +85,7 @@ fn unquoted(home: &Path, lesson: &Lesson, page: &Page) -> Vec<(usize, String)> {
     };
     let wanted: Vec<&String> = course.exercises.iter().map(|exercise| &exercise.id).collect();
     let shown: Vec<&String> = page.exercises.iter().map(|(_, id)| id).collect();
-    // Until every lesson has its exercises, a chapter may wait for its own.
-    if shown.is_empty() || wanted == shown {
+    if wanted == shown {
         Vec::new()
     } else {
         vec![(0, format!("has the exercises {shown:?}, and its lesson {wanted:?}"))]

@@ -118,8 +118,8 @@ fn with_a_chapter() -> Sample {
             section("kernel", TRANSCRIPT),
             section("predict", TRANSCRIPT),
             section("code", "{{#difference 01-namespaces 02-chroot}}\n"),
-            section("exercises", "{{#exercise ex-01-1}}\n\n[x](#ex-01-1)\n"),
-            section("outside", ""),
+            section("exercises", "{{#exercise ex-01-1}}\n"),
+            section("outside", if language == "en" { "[a](#ex-01-1)" } else { "[b](#ex-01-1)" }),
             section("left-out", ""),
             section("summary", ""),
         ];
@@ -138,6 +138,8 @@ fn a_chapter_that_lacks_something_is_refused() {
     for (old, new, said) in [
         ("{#attack}", "{#offence}", "lacks the section ## … {#attack}"),
         ("## A {#left-out}", "### A {#left-out}", "lacks the section ## … {#left-out}"),
+        ("{{#exercise ex-01-1}}\n", "", "has the exercises [], and its lesson [\"ex-01-1\"]"),
+        ("{#exercises}", "{#tasks}", "lacks the section ## … {#exercises}"),
         ("{#code}", "{#summary}", "a second heading {#summary}"),
         ("{{#exercise ex-01-1}}", "{{#exercise ex-01-1}}\n\n{{#exercise ex-01-1}}", "has the exercises"),
         ("{{#exercise ex-01-1}}", "{{#exercise ex-01-2}}", "lesson.toml has no exercise ex-01-2"),
