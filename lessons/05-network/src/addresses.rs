@@ -51,18 +51,26 @@ impl Addresses {
     /// The subnet is full.
     // ANCHOR: take
     pub fn take(&self, owner: &str) -> Result<Ipv4Addr> {
+        // ANCHOR: ex-05-3
+        // 1. From the look at the folder to the change in it nobody else may change it.
         let _lock = self.lock()?;
         let taken = self.owners()?;
+        // 2. An owner who has an address keeps it.
         if let Some((address, _)) = taken.iter().find(|(_, name)| *name == owner) {
             return Ok(*address);
         }
+        // 3. The lowest one that a container may have and nobody has.
         let free = self.all().find(|address| self.is_usable(*address) && !taken.contains_key(address));
+        // 4. If there is none: an error of the step "take address" that names the range of addresses
+        //    and says what to do.
         let Some(address) = free else {
             let way_out = "all of its addresses are taken: remove a container, or make a larger network";
             return Err(Error::new("take address", self.range, way_out));
         };
+        // 5. Write the lease.
         self.write(owner, address)?;
         Ok(address)
+        // ANCHOR_END: ex-05-3
     }
     // ANCHOR_END: take
 

@@ -57,20 +57,27 @@ impl Bridge {
         Ok(())
     }
 
-    /// False: somebody else was faster.
+    /// Makes the bridge, and nothing else of it yet. False: somebody else was faster.
     // ANCHOR: create
     fn create(&self, netlink: &mut Netlink) -> Result<bool> {
+        // ANCHOR: ex-05-1
+        // 1. A message about a link of this name, with two more attributes.
         let mut bridge = link::named(&self.name);
-        // Without an address of its own a bridge takes on the lowest one among its ports, so that
-        // it changes as containers come and go, and everybody's ARP cache is wrong for a while.
+        // 2. Its MAC address, which belongs to the gateway's IP address. Without one of its own a
+        //    bridge takes on the lowest one among its ports, so that it changes as containers come
+        //    and go, and everybody's ARP cache is wrong for a while.
         bridge.attributes.push(LinkAttribute::Address(mac_of(self.gateway.addr()).to_vec()));
+        // 3. What kind of link it is to be.
         bridge.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge)]));
+        // 4. Send it, as the step "create bridge": make a new link, which must not exist yet.
         let request = Request::create("making it", RouteNetlinkMessage::NewLink(bridge));
         match step("create bridge", &self.name, || netlink.send(vec![request])) {
             Ok(()) => Ok(true),
+            // 5. That it exists is no error: somebody else was faster since we looked.
             Err(error) if error.errno == libc::EEXIST => Ok(false),
             Err(error) => Err(error),
         }
+        // ANCHOR_END: ex-05-1
     }
     // ANCHOR_END: create
 

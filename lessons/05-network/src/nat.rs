@@ -32,19 +32,24 @@ use crate::nftables::{self, Batch};
 /// changes nothing. `table` is the engine's own nftables table: `canoa`.
 // ANCHOR: ensure
 pub fn ensure(table: &str, bridge: &Bridge) -> Result<()> {
+    // ANCHOR: ex-05-4
     let (chain, comment) = (chain_of(bridge), comment_of(bridge));
-    // To replace a rule by its like would take 10 ms: the kernel waits until no packet is in it.
+    // 1. If the chain has just this rule, which is known by its comment, there is nothing to do. To
+    //    replace a rule by its like would take 10 ms: the kernel waits until no packet is in it.
     let known = step("list nftables rules", &chain, || nftables::comments(table, &chain)).map_err(way_out)?;
     if known == [comment.as_str()] {
         return Ok(());
     }
+    // 2. In one batch: the table and the chain, if they aren't there.
     let mut batch = Batch::new(table, None);
     batch.add_table();
     batch.add_source_nat_chain(&chain);
-    // What there was goes, what there should be comes, at one moment.
+    // 3. What rules there were go, and the one that there should be comes, at the same moment.
     batch.flush(&chain);
     batch.add_masquerade(&chain, bridge.gateway.trunc(), &bridge.name, &comment);
+    // 4. Hand the batch in, as the step "masquerade". An error says the way out.
     step("masquerade", bridge.gateway.trunc(), || batch.commit()).map_err(way_out)
+    // ANCHOR_END: ex-05-4
 }
 // ANCHOR_END: ensure
 

@@ -99,33 +99,40 @@ fn no_such_family(errno: i32) -> bool {
 fn open(address: IpAddr, port: u16, protocol: Protocol) -> Result<(OwnedFd, u16)> {
     let place = SocketAddr::new(address, port);
     let opened = step("reserve port", format!("{place}/{protocol}"), || -> Result<_, Errno> {
+        // ANCHOR: ex-05-5
+        // 1. A socket of the address's family and the protocol's kind, that is closed on exec and
+        //    never waits.
         let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
         let kind = if protocol == Protocol::Tcp { SockType::Stream } else { SockType::Datagram };
         let socket = socket(family, kind, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)?;
         if address.is_ipv6() {
-            // Else `::` would take the port at all IPv4 addresses, too.
+            // 2. With IPv6: no IPv4 beside it. Else `::` would take the port at all IPv4 addresses,
+            //    too.
             setsockopt(&socket, Ipv6V6Only, &true)?;
         }
         if protocol == Protocol::Tcp {
-            // Connections of the port's last owner linger on for a minute (TIME_WAIT). They are no
-            // reason to refuse it; one who *listens* there still is.
+            // 3. With TCP, addresses may be used again: connections of the port's last owner linger on
+            //    for a minute (TIME_WAIT). They are no reason to refuse it; one who *listens* still is.
             setsockopt(&socket, ReuseAddr, &true)?;
         } else {
-            // Each packet is to say which of the host's addresses it was sent to: the answer has to
-            // come from there.
+            // 4. With UDP, each packet is to say which of the host's addresses it was sent to (packet
+            //    info): the answer has to come from there.
             match address {
                 IpAddr::V4(_) => setsockopt(&socket, Ipv4PacketInfo, &true)?,
                 IpAddr::V6(_) => setsockopt(&socket, Ipv6RecvPacketInfo, &true)?,
             }
         }
+        // 5. Bind it to the place.
         bind(socket.as_raw_fd(), &SockaddrStorage::from(place))?;
         if protocol == Protocol::Tcp {
-            // Bound is not enough: of two that are only bound, both could.
+            // 6. With TCP that is not enough: of two that are only bound, both could have it.
             listen(&socket, Backlog::MAXALLOWABLE)?;
         }
+        // 7. Which port is it? For port 0 the kernel has chosen one.
         let got: SockaddrStorage = getsockname(socket.as_raw_fd())?;
         let got = got.as_sockaddr_in().map(|got| got.port()).or(got.as_sockaddr_in6().map(|got| got.port()));
         Ok((socket, got.unwrap_or(port)))
+        // ANCHOR_END: ex-05-5
     });
     opened.map_err(|error| match error.errno {
         libc::EACCES => error.hint(

@@ -66,22 +66,29 @@ pub fn lo_up() -> Result<()> {
 /// quarter: the kernel waits until nobody can still be using the interface that moves.
 // ANCHOR: plug
 fn plug(host: &mut Netlink, bridge: u32, netns: BorrowedFd<'_>, interface: &Interface) -> Result<String> {
+    // ANCHOR: ex-05-2
+    // 1. The end inside: its name and MAC address, and the descriptor of the namespace where it is
+    //    to be born.
     let mut inside = link::named(&interface.name);
     inside.attributes.push(LinkAttribute::Address(interface.mac.to_vec()));
     inside.attributes.push(LinkAttribute::NetNsFd(netns.as_raw_fd()));
 
-    // Someone may have the same name: then, another one.
+    // 2. The end outside has a random name. Somebody may have it already (EEXIST): then, another
+    //    one, three attempts in all.
     let mut attempts = 3;
     loop {
         let name = random_name()?;
+        // 3. It is born up, as a port of the bridge.
         let mut outside = link::named(&name);
         outside.header.flags = LinkFlags::Up;
         outside.header.change_mask = LinkFlags::Up;
         outside.attributes.push(LinkAttribute::Controller(bridge));
+        // 4. The kind of link is veth, and what is to be known of it is its other end.
         outside.attributes.push(LinkAttribute::LinkInfo(vec![
             LinkInfo::Kind(InfoKind::Veth),
             LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(inside.clone()))),
         ]));
+        // 5. Send it, as the step "create veth": the kernel makes both ends, or none.
         let request = Request::create("making the pair", RouteNetlinkMessage::NewLink(outside));
         let on = format!("{} ({name} on {})", interface.name, interface.bridge);
         attempts -= 1;
@@ -91,6 +98,7 @@ fn plug(host: &mut Netlink, bridge: u32, netns: BorrowedFd<'_>, interface: &Inte
             Err(error) => return Err(error),
         }
     }
+    // ANCHOR_END: ex-05-2
 }
 // ANCHOR_END: plug
 

@@ -113,7 +113,9 @@ fn threads_that_take_and_release_at_once_never_share_an_address() {
             scope.spawn(move || {
                 let owner = format!("thread-{name}");
                 for _ in 0..200 {
-                    let address = addresses.take(&owner).unwrap();
+                    let address = addresses.take(&owner).unwrap_or_else(|error| {
+                        panic!("ex-05-3: somebody took it between the look and the lease: is the lock held until then? {error}")
+                    });
                     let before = held.lock().unwrap().insert(address, owner.clone());
                     assert_eq!(before, None, "{address} has two owners");
                     held.lock().unwrap().remove(&address);

@@ -49,25 +49,30 @@ pub fn reply(bytes: &[u8], zones: &mut Zones, limit: usize) -> Reply {
     let Some(name) = text(&question.qname).filter(|_| question.qclass == QCLASS::CLASS(CLASS::IN)) else {
         return Reply::Ask;
     };
+    // ANCHOR: ex-05-6
     match (question.qtype, address_of(&name)) {
+        // 1. PTR, and the name is that of an address: who has it is the answer.
         (QTYPE::TYPE(TYPE::PTR), Some(address)) => match zones.owner(address) {
             Some(owner) => pointer(&packet, question, &owner, limit),
             None => Reply::Ask,
         },
         (kind, _) => match zones.addresses(&name) {
-            Some(addresses) if kind == QTYPE::TYPE(TYPE::A) => {
-                // Whoever shares a name shares the work: another is the first each time.
-                let mut addresses = addresses;
+            // 2. A, and somebody is called so: one record for each of their addresses. Whoever shares a
+            //    name shares the work: the question's id says how far to turn the list around.
+            Some(mut addresses) if kind == QTYPE::TYPE(TYPE::A) => {
                 let first = usize::from(packet.id()) % addresses.len().max(1);
                 addresses.rotate_left(first);
                 let records = addresses.into_iter().map(|address| RData::A(A { address: address.into() }));
                 Reply::Answer(answer(&packet, question, records.collect(), limit))
             }
-            // There is such a name, and nothing of this kind (AAAA: we give out no IPv6 addresses).
+            // 3. Another kind of record, and somebody is called so: an answer without any. (AAAA: we give
+            //    out no IPv6 addresses, and nobody else has to know the name.)
             Some(_) => Reply::Answer(answer(&packet, question, vec![], limit)),
+            // 4. Nobody of ours is called so, or has such an address: a server of the host's may know.
             None => Reply::Ask,
         },
     }
+    // ANCHOR_END: ex-05-6
 }
 // ANCHOR_END: reply
 

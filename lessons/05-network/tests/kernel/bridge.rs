@@ -1,5 +1,8 @@
 //! The bridge, and the choice of its addresses.
 
+use std::sync::Barrier;
+use std::thread;
+
 use ipnet::Ipv4Net;
 use network::subnet::{candidates, choose_subnet, route_in_use};
 
@@ -9,6 +12,7 @@ use crate::read;
 pub const TESTS: &[Test] = &[
     ("a_bridge_is_up_and_has_the_gateways_address", made),
     ("ensuring_a_bridge_again_changes_nothing", again),
+    ("a_bridge_that_many_make_at_once_is_there_for_all_of_them", at_once),
     ("a_bridge_keeps_its_mac_when_containers_come", stable_mac),
     ("a_bridge_without_an_address_is_completed", completed),
     ("a_name_that_another_interface_has_is_refused_and_left_alone", not_a_bridge),
@@ -21,7 +25,11 @@ fn made() {
     canoa0();
     let link = read::link("canoa0").unwrap();
     assert!(link.up);
-    assert_eq!(link.mac, [0x02, 0x42, 172, 29, 0, 1]);
+    assert_eq!(
+        link.mac,
+        [0x02, 0x42, 172, 29, 0, 1],
+        "ex-05-1: this MAC address isn't the one that belongs to the gateway's IP address"
+    );
     assert_eq!(read::addresses("canoa0"), ["172.29.0.1/16".parse::<Ipv4Net>().unwrap()]);
 }
 
@@ -30,6 +38,24 @@ fn again() {
     let before = (read::links(), read::addresses("canoa0"));
     bridge.ensure().unwrap();
     assert_eq!((read::links(), read::addresses("canoa0")), before);
+}
+
+fn at_once() {
+    for _ in 0..20 {
+        let bridge = bridge_of("canoa0", "172.29.0.1/16");
+        let start = Barrier::new(8);
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    start.wait();
+                    let made = bridge.ensure();
+                    assert!(made.is_ok(), "ex-05-1: that somebody else was faster is no error: {made:?}");
+                });
+            }
+        });
+        assert_eq!(read::addresses("canoa0"), [bridge.gateway]);
+        bridge.remove().unwrap();
+    }
 }
 
 fn stable_mac() {

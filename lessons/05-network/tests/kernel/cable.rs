@@ -47,7 +47,9 @@ fn configured() {
     let cables = read::cables();
     assert_eq!(cables.len(), 1, "{cables:?}");
     let cable = read::link(&cables[0]).unwrap();
-    assert!(cable.up && cable.bridge == Some(read::link("canoa0").unwrap().index), "{cable:?}");
+    assert!(cable.up, "ex-05-2: the cable's end outside is down: nothing comes through: {cable:?}");
+    let bridge = read::link("canoa0").unwrap().index;
+    assert_eq!(cable.bridge, Some(bridge), "ex-05-2: the cable's end outside is no port of the bridge");
 }
 
 fn tcp() {

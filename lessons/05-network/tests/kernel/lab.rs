@@ -54,7 +54,10 @@ pub fn main(tests: &[Test], who: &[As], helper: fn(&str)) {
             trials.push(Trial::ignorable_test(name, move || outside(name, who)).with_kind(kind));
         }
     }
-    libtest_mimic::run(&Arguments::from_args(), trials).exit()
+    let mut arguments = Arguments::from_args();
+    // Most of them wait most of the time.
+    arguments.test_threads.get_or_insert(8);
+    libtest_mimic::run(&arguments, trials).exit()
 }
 
 /// A command which runs this program's helper in the lab of the caller.

@@ -71,7 +71,11 @@ fn other_subnet() {
     nat::ensure("canoa", &bridge_of("canoa0", "10.29.0.1/16")).unwrap();
     let bridge = canoa0();
     nat::ensure("canoa", &bridge).unwrap();
-    assert_eq!(read::rules(), ["canoa/masquerade-canoa0"]);
+    assert_eq!(
+        read::rules(),
+        ["canoa/masquerade-canoa0"],
+        "ex-05-4: the rule for the former subnet is still there"
+    );
     let (container, outside) = container_and_outside(&bridge);
     assert_eq!(seen_outside(&container, &outside), IpAddr::from([192, 0, 2, 1]));
 }

@@ -146,7 +146,10 @@ pub fn soon(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(2);
+/// For what should happen, and may take its time on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// For what shouldn't: if it could, it would in some milliseconds.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Answers one connection, and says who it came from.
 pub fn serve(listener: TcpListener) -> thread::JoinHandle<IpAddr> {
@@ -156,6 +159,11 @@ pub fn serve(listener: TcpListener) -> thread::JoinHandle<IpAddr> {
 /// Opens a connection; whether somebody took it.
 pub fn reaches(address: [u8; 4], port: u16) -> bool {
     TcpStream::connect_timeout(&(address, port).into(), PATIENCE).is_ok()
+}
+
+/// Opens a connection; whether nobody took it.
+pub fn is_cut_off(address: [u8; 4], port: u16) -> bool {
+    TcpStream::connect_timeout(&(address, port).into(), SOON).is_err()
 }
 
 /// Takes an address from an interface.
