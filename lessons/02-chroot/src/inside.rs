@@ -28,11 +28,9 @@ pub enum Kind {
 
 /// Opens (as `O_PATH`) what `path` names inside `root`. Symbolic links lead nowhere else, and
 /// those of /proc that name an open file ("magic links") are refused.
-// ANCHOR: open
 pub fn open(root: impl AsFd, path: &Path) -> nix::Result<OwnedFd> {
     resolve(root, path, OFlag::O_PATH, ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS)
 }
-// ANCHOR_END: open
 
 /// As [`open`], and no part of it may be a symbolic link at all. For /proc, /sys and /dev: what
 /// is mounted there is relied upon later by that very name.

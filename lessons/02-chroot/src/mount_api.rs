@@ -92,7 +92,6 @@ pub fn open_tree(at: Option<BorrowedFd<'_>>, path: &Path, recursive: bool) -> ni
 
 /// Hangs a detached mount up on what `target` names:
 /// [move_mount(2)](https://man7.org/linux/man-pages/man2/move_mount.2.html).
-// ANCHOR: move_mount
 pub fn move_mount(mount: &OwnedFd, target: &OwnedFd) -> nix::Result<()> {
     let flags = libc::MOVE_MOUNT_F_EMPTY_PATH | libc::MOVE_MOUNT_T_EMPTY_PATH;
     // SAFETY: two descriptors and two empty strings.
@@ -108,7 +107,6 @@ pub fn move_mount(mount: &OwnedFd, target: &OwnedFd) -> nix::Result<()> {
     };
     Errno::result(result).map(drop)
 }
-// ANCHOR_END: move_mount
 
 /// Adds attributes to a mount, and to all below it if `recursive`; what it had it keeps:
 /// [mount_setattr(2)](https://man7.org/linux/man-pages/man2/mount_setattr.2.html).
