@@ -110,13 +110,11 @@ pub struct Cpu {
 // ANCHOR_END: cpu
 
 impl Cpu {
-    // ANCHOR: from_nano
     /// Docker's `--cpus`: how many processors, in billionths of one.
     pub fn from_nano(nano_cpus: u64) -> Self {
         let period = 100_000;
         Cpu { quota: (u128::from(nano_cpus) * u128::from(period) / 1_000_000_000) as u64, period }
     }
-    // ANCHOR_END: from_nano
 
     /// As people write it: `0.5`, `2`.
     fn parse(text: &str) -> std::result::Result<Self, String> {

@@ -109,7 +109,6 @@ impl Groups {
         Ok(files::table(&folder.join("memory.oom_control"))?.get("oom_kill").copied().unwrap_or(0))
     }
 
-    // ANCHOR: freeze
     pub(crate) fn freeze(&self, frozen: bool) -> Result<()> {
         let state = self.controller("freezer")?.join("freezer.state");
         let wanted = if frozen { "FROZEN" } else { "THAWED" };
@@ -127,7 +126,6 @@ impl Groups {
             Err(error) => Err(error),
         }
     }
-    // ANCHOR_END: freeze
 
     pub(crate) fn is_frozen(&self) -> Result<bool> {
         match self.folders.get("freezer") {
@@ -136,7 +134,6 @@ impl Groups {
         }
     }
 
-    // ANCHOR: kill
     /// No file does it here.
     pub(crate) fn kill(&self) -> Result<()> {
         // Where nobody has mounted the freezer, we try our best without.
@@ -144,7 +141,6 @@ impl Groups {
         let freeze = |frozen| if has_freezer { self.freeze(frozen) } else { Ok(()) };
         kill_all(freeze, || self.processes())
     }
-    // ANCHOR_END: kill
 
     pub(crate) fn remove(&self) -> Result<()> {
         self.distinct().iter().try_for_each(|folder| files::remove(folder))
