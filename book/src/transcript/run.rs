@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_command_that_hangs_is_red_and_ends_the_page() {
-        let said = is_red(&block("", "$ echo a; sleep 1000\na\n$ echo never\nnever\n"), 2);
+        let said = is_red(&block("", "$ echo a; exec sleep 1000\na\n$ echo never\nnever\n"), 2);
         assert!(said.contains("not done after 3 s") && said.contains("printed:\n    a\n"), "{said}");
     }
 
