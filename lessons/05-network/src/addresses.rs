@@ -40,8 +40,10 @@ impl Addresses {
     }
 
     /// The same, but [`Addresses::take`] gives only addresses in this part of the subnet: the rest
-    /// is for those who ask for one ([`Addresses::take_this`]), and for other machines.
+    /// is for those who ask for one ([`Addresses::take_this`]), and for other machines. Of a range that
+    /// is larger than the subnet only the subnet counts; outside of it there is nothing to give.
     pub fn within(self, range: Ipv4Net) -> Addresses {
+        let range = if range.contains(&self.subnet) { self.subnet } else { range };
         Addresses { range, ..self }
     }
 
@@ -144,7 +146,9 @@ impl Addresses {
     /// The subnet's first address names the subnet, its last reaches all: neither is a host's.
     fn is_usable(&self, address: Ipv4Addr) -> bool {
         let ends = [self.subnet.network(), self.subnet.broadcast()];
-        address != self.gateway && (self.subnet.prefix_len() > 30 || !ends.contains(&address))
+        self.subnet.contains(&address)
+            && address != self.gateway
+            && (self.subnet.prefix_len() > 30 || !ends.contains(&address))
     }
 
     fn write(&self, owner: &str, address: Ipv4Addr) -> Result<()> {
