@@ -148,9 +148,30 @@ pub fn blank(lines: &str, id: &str, title: &str, uses: &str) -> String {
     }
     if !uses.is_empty() {
         let tuple = if uses.contains(", ") { format!("({uses})") } else { format!("&{uses}") };
-        text += &format!("{indent}let _ = {tuple};\n");
+        let line = format!("{indent}let _ = {tuple};\n");
+        text += &if line.len() > WIDTH {
+            format!("{indent}let _ = (\n{});\n", filled(uses, indent))
+        } else {
+            line
+        };
     }
     text + &format!("{indent}todo!(\"{id}: {}\")\n", title.replace(['"', '\\', '{', '}'], "'"))
+}
+
+/// As wide as this repository's lines are, at the most.
+const WIDTH: usize = 110;
+
+/// A list's parts, in lines of their own.
+fn filled(uses: &str, indent: &str) -> String {
+    let (mut lines, mut line) = (String::new(), String::new());
+    for part in uses.split_inclusive(", ") {
+        if !line.is_empty() && indent.len() + 4 + line.len() + part.len() > WIDTH {
+            lines += &format!("{indent}    {}\n", line.trim_end());
+            line.clear();
+        }
+        line += part;
+    }
+    lines + &format!("{indent}    {line},\n{indent}")
 }
 
 /// `// 2. Write the map.`
@@ -190,6 +211,15 @@ fn limit(group: &Path, bytes: u64) -> Result<()> {
              // 2. Write the number.\n    let _ = (group, bytes);\n    todo!(\"ex-03-1: Limit the 'memory'\")\n"
         );
         assert_eq!(state(&blank, "ex-03-1", region.of(FILE)), State::Blank);
+    }
+
+    #[test]
+    fn a_long_list_of_what_the_answer_uses_is_no_long_line() {
+        let uses = (0..30).map(|number| format!("word_{number}")).collect::<Vec<_>>().join(", ");
+        let blank = blank("    1\n", "ex-03-1", "t", &uses);
+        assert!(blank.lines().all(|line| line.len() <= WIDTH && line.starts_with("    ")), "{blank}");
+        let list = blank.split_once("let _ = (\n").unwrap().1.split_once(",\n    );\n").unwrap().0;
+        assert_eq!(list.split_whitespace().collect::<Vec<_>>().join(" "), uses);
     }
 
     #[test]

@@ -39,6 +39,26 @@ pub fn bar(done: usize, all: usize) -> String {
     format!("{}{}", green(&"█".repeat(full)), dim(&"░".repeat(WIDTH - full)))
 }
 
+/// Text in lines of the width that people's eyes and every terminal's have, broken between words. The
+/// first line is the beginning of one already; those after it begin with that many blanks.
+pub fn wrapped(text: &str, indent: usize) -> String {
+    const WIDTH: usize = 80;
+    let (mut wrapped, mut column) = (String::new(), indent);
+    for (number, word) in text.split(' ').enumerate() {
+        let length = word.chars().count();
+        if number > 0 && column + 1 + length > WIDTH {
+            wrapped += &format!("\n{:indent$}", "");
+            column = indent;
+        } else if number > 0 {
+            wrapped.push(' ');
+            column += 1;
+        }
+        wrapped += word;
+        column += length;
+    }
+    wrapped
+}
+
 /// Asks a question that is answered with yes or no, on a terminal; without one the answer is no.
 pub fn yes(question: &str) -> bool {
     if !std::io::stdin().is_terminal() {
@@ -48,4 +68,21 @@ pub fn yes(question: &str) -> bool {
     let mut answer = String::new();
     let _ = std::io::stdin().read_line(&mut answer);
     ["y", "yes", "s", "si", "sí"].contains(&answer.trim().to_lowercase().as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_broken_between_words_and_a_short_one_stays_as_it_is() {
+        let long = "ñandú ".repeat(20);
+        let lines = wrapped(long.trim(), 5);
+        assert!(lines.lines().all(|line| line.chars().count() <= 80), "{lines}");
+        assert_eq!(lines.split_whitespace().count(), 20);
+        assert!(lines.lines().skip(1).all(|line| line.starts_with("     ñ")), "{lines}");
+        for same in ["", "  left: \"a  b\"", "one"] {
+            assert_eq!(wrapped(same, 2), same);
+        }
+    }
 }

@@ -41,7 +41,12 @@ pub fn hint(home: &Path, language: Language, id: Option<&str>) -> Result<String>
     desk.progress.write(home)?;
     let mut text = format!("{}  {}\n", screen::bold(&exercise.id), exercise.title.of(language));
     for (number, hint) in exercise.hints.iter().take(shown).enumerate() {
-        text += &format!("\n{}/{}  {}\n", number + 1, exercise.hints.len(), hint.of(language));
+        text += &format!(
+            "\n{}/{}  {}\n",
+            number + 1,
+            exercise.hints.len(),
+            screen::wrapped(hint.of(language), 5)
+        );
     }
     text += &match (language, shown == exercise.hints.len()) {
         (Language::English, false) => "\nAgain, for one more.\n".to_owned(),

@@ -161,7 +161,12 @@ impl<'a> Outcome<'a> {
 }
 
 fn indent(words: &str) -> String {
-    words.lines().map(|line| format!("  {line}\n")).collect::<String>().trim_end().to_owned()
+    words
+        .lines()
+        .map(|line| format!("  {}\n", screen::wrapped(line, 2)))
+        .collect::<String>()
+        .trim_end()
+        .to_owned()
 }
 
 fn not_compiled(language: Language, words: &str) -> String {
@@ -175,15 +180,15 @@ fn gained(desk: &Desk) -> String {
     let Course { gain, see, .. } = &desk.course;
     let next = desk.lesson.number + 1;
     let more = next <= 6;
-    let gain = gain.of(desk.language);
+    let gain = screen::wrapped(gain.of(desk.language), 0);
     match desk.language {
         Language::English => format!(
-            "{} {gain}\nSee it:  {see}\n{}",
+            "{}\n{gain}\n\nSee it:  {see}\n{}",
             screen::green("The lesson is green."),
             if more { format!("Next:    cargo workshop start {next}\n") } else { String::new() }
         ),
         Language::Spanish => format!(
-            "{} {gain}\nMíralo:  {see}\n{}",
+            "{}\n{gain}\n\nMíralo:  {see}\n{}",
             screen::green("La lección está en verde."),
             if more { format!("Sigue:   cargo taller start {next}\n") } else { String::new() }
         ),

@@ -77,6 +77,8 @@ pub fn start(home: &Path, language: Language, number: u8, yes: bool) -> Result<S
             "{title}. Blank exercises: {}. Red tests, as they should be: {red}.\n\n\
              Read    book/en/src/{folder}.md   (cargo run -p book -- serve)\n\
              Open    {place}\n        {}: {first_title}, about {} minutes\n\
+             Write   your code in the place of `let _ = …` (it names what you will need) and\n        \
+             `todo!(…)`; the numbered comments say the steps\n\
              Then    cargo workshop watch      (it runs the right tests whenever you save)\n\
              Stuck   cargo workshop hint\n",
             open.len(),
@@ -87,6 +89,8 @@ pub fn start(home: &Path, language: Language, number: u8, yes: bool) -> Result<S
             "{title}. Ejercicios en blanco: {}. Pruebas en rojo, como debe ser: {red}.\n\n\
              Lee       book/es/src/{folder}.md   (cargo run -p book -- serve)\n\
              Abre      {place}\n          {}: {first_title}, unos {} minutos\n\
+             Escribe   tu código en lugar de `let _ = …` (nombra lo que vas a necesitar) y de\n          \
+             `todo!(…)`; los comentarios numerados dicen los pasos\n\
              Después   cargo taller watch        (corre las pruebas que tocan cada vez que guardas)\n\
              ¿Y si no sale?   cargo taller hint\n",
             open.len(),

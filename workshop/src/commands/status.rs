@@ -29,7 +29,7 @@ pub fn overview(home: &Path, language: Language) -> Result<String> {
         } else {
             ""
         };
-        let _ = writeln!(text, "  {}  {:<26}{bar:<10} {count}{here}", lesson.number, lesson.title(language));
+        let _ = writeln!(text, "  {}  {:<31}{bar:<10} {count}{here}", lesson.number, lesson.title(language));
     }
     text += "\n";
     let (command, current) = match progress.lesson {

@@ -38,8 +38,8 @@ pub fn report(language: Language, machine: &Machine, results: &[(Trial, Outcome)
     let advices = advices(machine, results);
     if results.iter().all(|(_, outcome)| outcome.is_ok()) {
         text.push_str(say(
-            "Everything works. Next: cargo run -p lesson-01 -- run sh\n",
-            "Todo funciona. Sigue: cargo run -p lesson-01 -- run sh\n",
+            "Everything works. Next: cargo workshop start 1\n",
+            "Todo funciona. Sigue: cargo taller start 1\n",
         ));
     } else if advices.is_empty() {
         text.push_str(say(
@@ -134,7 +134,7 @@ pub(crate) mod tests {
     #[test]
     fn a_machine_that_can_do_everything_is_sent_on() {
         let text = report(Language::Spanish, &machine(), &results(&[]));
-        assert!(text.ends_with("\nTodo funciona. Sigue: cargo run -p lesson-01 -- run sh\n"), "{text}");
+        assert!(text.ends_with("\nTodo funciona. Sigue: cargo taller start 1\n"), "{text}");
         assert!(!text.contains('✗') && !text.contains("no se puede"), "{text}");
     }
 
