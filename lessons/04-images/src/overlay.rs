@@ -9,6 +9,7 @@
 //! it moves into the container's own mount namespace, and it is gone when nobody holds it.
 //! [overlayfs](https://docs.kernel.org/filesystems/overlayfs.html)
 
+use std::fmt;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -38,6 +39,25 @@ pub struct Overlay {
 /// to these very lower folders.
 const OPTIONS: [(&str, &str); 3] = [("redirect_dir", "nofollow"), ("metacopy", "off"), ("index", "off")];
 
+/// The value of an option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Value<'a> {
+    Folder(&'a Path),
+    Word(&'static str),
+    /// A flag has none.
+    Nothing,
+}
+
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Folder(path) => write!(f, "={}", path.display()),
+            Value::Word(word) => write!(f, "={word}"),
+            Value::Nothing => Ok(()),
+        }
+    }
+}
+
 impl Overlay {
     /// Mounts it, detached. Works in a process with many threads, and leaves no mount behind.
     ///
@@ -59,26 +79,35 @@ impl Overlay {
     }
 
     // ANCHOR: new
-    /// By `fsopen` and one `lowerdir+` for each layer, the uppermost first.
+    /// What the overlay is told, in this order: a key, and its value.
+    fn options(&self, in_user_namespace: bool) -> Vec<(&'static str, Value<'_>)> {
+        // ANCHOR: ex-04-6
+        // 1. Each layer is a `lowerdir+`, the uppermost first: where two have a file, that is the one seen.
+        let mut options: Vec<_> =
+            self.lower.iter().rev().map(|layer| ("lowerdir+", Value::Folder(layer))).collect();
+        // 2. What is written goes to `upperdir`; `workdir` is the overlay's own.
+        options.push(("upperdir", Value::Folder(&self.upper)));
+        options.push(("workdir", Value::Folder(&self.work)));
+        // 3. `OPTIONS`, whatever the kernel's defaults are.
+        options.extend(OPTIONS.map(|(key, value)| (key, Value::Word(value))));
+        // 4. In a user namespace nobody may read `trusted.*`: with `userxattr` the overlay's own attributes
+        //    are `user.*`.
+        if in_user_namespace {
+            options.push(("userxattr", Value::Nothing));
+        }
+        options
+        // ANCHOR_END: ex-04-6
+    }
+
+    /// By `fsopen`, and one `fsconfig` for each option.
     fn mount_by_descriptor(&self) -> Result<OwnedFd> {
         let context = step("open file system", "overlay", || fsopen("overlay")).map_err(module)?;
-        let set = |key: &'static str, path: &Path| {
-            step("set overlay option", format!("{key}={}", path.display()), || {
-                let named = Named::new(path)?;
-                fsconfig(&context, key, Some(named.name()))
-            })
-        };
-        for layer in self.lower.iter().rev() {
-            set("lowerdir+", layer)?;
-        }
-        set("upperdir", &self.upper)?;
-        set("workdir", &self.work)?;
-        for (key, value) in OPTIONS {
-            step("set overlay option", format!("{key}={value}"), || fsconfig(&context, key, Some(value)))?;
-        }
-        if in_user_namespace() {
-            // Nobody in here may read `trusted.*`: the overlay's own attributes are `user.*`.
-            step("set overlay option", "userxattr", || fsconfig(&context, "userxattr", None))?;
+        for (key, value) in self.options(in_user_namespace()) {
+            step("set overlay option", format!("{key}{value}"), || match value {
+                Value::Folder(path) => fsconfig(&context, key, Some(Named::new(path)?.name())),
+                Value::Word(word) => fsconfig(&context, key, Some(word)),
+                Value::Nothing => fsconfig(&context, key, None),
+            })?;
         }
         step("mount overlay", self.upper.display(), || fsmount(&context, 0)).map_err(place_hint)
     }
@@ -109,17 +138,20 @@ impl Overlay {
         // names: in the folder /proc/self/fd they are just numbers. They are opened here, since
         // the overlay takes only folders of the mount namespace in which it is made.
         let folder = |path: &Path| step("open", path.display(), || open_folder(path));
-        let lower = self.lower.iter().rev().map(|path| folder(path)).collect::<Result<Vec<_>>>()?;
-        let (upper, work) = (folder(&self.upper)?, folder(&self.work)?);
-        let numbers: Vec<String> = lower.iter().map(number).collect();
-        let mut options =
-            format!("lowerdir={},upperdir={},workdir={}", numbers.join(":"), number(&upper), number(&work));
-        for (key, value) in OPTIONS {
-            options += &format!(",{key}={value}");
+        let (mut opened, mut lower, mut words) = (vec![], vec![], vec![]);
+        for (key, value) in self.options(in_user_namespace()) {
+            let Value::Folder(path) = value else {
+                words.push(format!("{key}{value}"));
+                continue;
+            };
+            let path = folder(path)?;
+            match key {
+                "lowerdir+" => lower.push(number(&path)),
+                _ => words.push(format!("{key}={}", number(&path))),
+            }
+            opened.push(path);
         }
-        if in_user_namespace() {
-            options += ",userxattr";
-        }
+        let options = format!("lowerdir={},{}", lower.join(":"), words.join(","));
         let descriptors = folder(Path::new("/proc/self/fd"))?;
         step("change folder to", "/proc/self/fd", || fchdir(&descriptors))?;
         // Any folder will do as the place; this one is there.
@@ -193,6 +225,48 @@ mod tests {
     use nix::fcntl::openat;
 
     use super::*;
+
+    fn overlay() -> Overlay {
+        let path = |name: &str| Path::new("/layers").join(name);
+        Overlay { lower: ["base", "tools", "app"].map(path).into(), upper: path("upper"), work: path("work") }
+    }
+
+    #[test]
+    fn the_uppermost_layer_is_told_first() {
+        let overlay = overlay();
+        let told = overlay.options(false);
+        let lower: Vec<_> =
+            told.iter().filter(|(key, _)| *key == "lowerdir+").map(|(_, path)| path.to_string()).collect();
+        let expected = ["=/layers/app", "=/layers/tools", "=/layers/base"];
+        assert_eq!(
+            lower, expected,
+            "ex-04-6: `lower` has the lowest layer first, and the kernel wants the uppermost first"
+        );
+    }
+
+    #[test]
+    fn the_overlay_is_told_all_that_it_must_know() {
+        let overlay = overlay();
+        for in_user_namespace in [false, true] {
+            let told = overlay.options(in_user_namespace);
+            let value = |name: &str| told.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
+            assert_eq!(value("upperdir"), Some(Value::Folder(&overlay.upper)), "ex-04-6: {told:?}");
+            assert_eq!(value("workdir"), Some(Value::Folder(&overlay.work)), "ex-04-6: {told:?}");
+            for (key, word) in OPTIONS {
+                assert_eq!(
+                    value(key),
+                    Some(Value::Word(word)),
+                    "ex-04-6: {key}, whatever the kernel's default: {told:?}"
+                );
+            }
+            let expected = in_user_namespace.then_some(Value::Nothing);
+            assert_eq!(
+                value("userxattr"),
+                expected,
+                "ex-04-6: in a user namespace, and only there: {told:?}"
+            );
+        }
+    }
 
     // Tests of the mounts themselves are in tests/overlay.rs; here is only what needs no privilege.
     #[test]

@@ -108,62 +108,34 @@ impl FromStr for Reference {
     fn from_str(text: &str) -> Result<Reference, Error> {
         let bad = |reason: &str| Error::Reference { text: clean(text), reason: reason.to_owned() };
 
-        // From the back: the digest is after the only @, the tag after a colon that no slash
-        // follows (else it is a port's).
-        let (rest, digest) = match text.split_once('@') {
-            Some((rest, digest)) => {
-                (rest, Some(digest.parse::<Digest>().map_err(|error| bad(&error.to_string()))?))
-            }
-            None => (text, None),
-        };
-        let (rest, tag) = match rest.rsplit_once(':') {
-            Some((before, tag)) if !tag.contains('/') => (before, Some(tag)),
-            _ => (rest, None),
-        };
+        let Parts { registry, repository, tag, digest } = take_apart(text);
+        let digest = digest.map(str::parse::<Digest>).transpose().map_err(|error| bad(&error.to_string()))?;
         if let Some(tag) = tag
             && !is_tag(tag)
         {
             return Err(bad("a tag is 1 to 128 letters, digits, _ . or -, and begins with none of . -"));
         }
 
-        let (registry, path) = match rest.split_once('/') {
-            Some((first, path)) if could_only_be_a_host(first) => (first, path),
-            _ => (DOCKER_HUB, rest),
-        };
-        // An older name of the same place.
-        let registry = if registry == "index.docker.io" { DOCKER_HUB } else { registry };
         if !is_host(registry) {
             return Err(bad("the part before the first slash is no host name"));
         }
-        if path.is_empty() {
+        if repository.is_empty() {
             return Err(bad("it names no repository"));
         }
-        if path.bytes().any(|b| b.is_ascii_uppercase()) {
+        if repository.bytes().any(|b| b.is_ascii_uppercase()) {
             return Err(bad("repository name must be lowercase"));
         }
-        if !path.split('/').all(is_component) {
+        if !repository.split('/').all(is_component) {
             return Err(bad("a repository is made of a-z and 0-9, separated by one of . _ __ - /"));
         }
         // 64 hexadecimal digits are an image's id: a name like that could never be told from it.
-        if registry == DOCKER_HUB
-            && tag.is_none()
-            && digest.is_none()
-            && format!("sha256:{rest}").parse::<Digest>().is_ok()
-        {
+        if format!("sha256:{text}").parse::<Digest>().is_ok() {
             return Err(bad("64 hexadecimal digits are an id, not a name"));
         }
-
-        let repository = match registry {
-            DOCKER_HUB if !path.contains('/') => format!("library/{path}"),
-            _ => path.to_owned(),
-        };
         if registry.len() + 1 + repository.len() > 255 {
             return Err(bad("registry and repository are longer than 255 characters"));
         }
-        let tag = match (tag, &digest) {
-            (None, None) => Some("latest".to_owned()),
-            (tag, _) => tag.map(str::to_owned),
-        };
+        let tag = tag.map(str::to_owned);
         Ok(Reference { registry: registry.to_owned(), repository, tag, digest })
     }
 }
@@ -187,6 +159,47 @@ impl fmt::Display for Reference {
         f.write_str(&self.familiar())
     }
 }
+
+/// The parts as they stand in a text, or as they are meant where they were left out. Whether they may
+/// be what they are is looked at later.
+#[derive(Debug, PartialEq, Eq)]
+struct Parts<'a> {
+    registry: &'a str,
+    repository: String,
+    tag: Option<&'a str>,
+    digest: Option<&'a str>,
+}
+
+// ANCHOR: take_apart
+/// Takes a reference apart: `localhost:5000/team/app:1.2@sha256:ab…`.
+fn take_apart(text: &str) -> Parts<'_> {
+    // ANCHOR: ex-04-1
+    // 1. From the back: the digest is what stands behind the first `@`.
+    let (rest, digest) = match text.split_once('@') {
+        Some((rest, digest)) => (rest, Some(digest)),
+        None => (text, None),
+    };
+    // 2. The tag is behind the last colon, unless a slash follows: then it is a port that does.
+    let (rest, tag) = match rest.rsplit_once(':') {
+        Some((rest, tag)) if !tag.contains('/') => (rest, Some(tag)),
+        _ => (rest, None),
+    };
+    // 3. Without tag and digest, `latest` is meant.
+    let tag = tag.or(if digest.is_none() { Some("latest") } else { None });
+    // 4. What is before the first slash is the registry, if it could be nothing else; otherwise it is
+    //    `DOCKER_HUB`, of which `index.docker.io` is an older name.
+    let (registry, path) = match rest.split_once('/') {
+        Some(("index.docker.io", path)) => (DOCKER_HUB, path),
+        Some((first, path)) if could_only_be_a_host(first) => (first, path),
+        _ => (DOCKER_HUB, rest),
+    };
+    // 5. A single word on Docker Hub is in its folder `library/`. (No word stays none.)
+    let one_word = registry == DOCKER_HUB && !path.is_empty() && !path.contains('/');
+    let repository = if one_word { format!("library/{path}") } else { path.to_owned() };
+    Parts { registry, repository, tag, digest }
+    // ANCHOR_END: ex-04-1
+}
+// ANCHOR_END: take_apart
 
 // ANCHOR: could_only_be_a_host
 fn could_only_be_a_host(first: &str) -> bool {
@@ -244,4 +257,36 @@ pub fn is_loopback(registry: &str) -> bool {
     host == "localhost"
         || host == "[::1]"
         || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_is_taken_apart_by_dockers_rules() {
+        let digest = "sha256:ab";
+        for (text, registry, repository, tag, digest) in [
+            ("ubuntu", DOCKER_HUB, "library/ubuntu", Some("latest"), None),
+            ("ubuntu:22.04", DOCKER_HUB, "library/ubuntu", Some("22.04"), None),
+            ("team/app", DOCKER_HUB, "team/app", Some("latest"), None),
+            ("docker.io/ubuntu", DOCKER_HUB, "library/ubuntu", Some("latest"), None),
+            ("index.docker.io/ubuntu", DOCKER_HUB, "library/ubuntu", Some("latest"), None),
+            ("localhost/app", "localhost", "app", Some("latest"), None),
+            ("localhost:5000/app", "localhost:5000", "app", Some("latest"), None),
+            ("localhost:5000/team/app:1", "localhost:5000", "team/app", Some("1"), None),
+            ("[::1]:5000/app", "[::1]:5000", "app", Some("latest"), None),
+            ("ghcr.io/app@sha256:ab", "ghcr.io", "app", None, Some(digest)),
+            ("app:1@sha256:ab", DOCKER_HUB, "library/app", Some("1"), Some(digest)),
+            ("", DOCKER_HUB, "", Some("latest"), None),
+        ] {
+            let expected = Parts { registry, repository: repository.to_owned(), tag, digest };
+            let why = match text {
+                _ if text.contains(":5000") => ": a colon before a slash begins a port, not a tag",
+                _ if digest.is_some() => ": a digest says it all, so no tag is made up beside it",
+                _ => "",
+            };
+            assert_eq!(take_apart(text), expected, "ex-04-1: {text:?}{why}");
+        }
+    }
 }

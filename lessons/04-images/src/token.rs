@@ -47,14 +47,19 @@ impl Challenge {
     /// Reads one header; of several challenges in it the first that is known.
     /// [RFC 9110, section 11.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1)
     pub fn parse(header: &str) -> Option<Challenge> {
+        // ANCHOR: ex-04-2
         let mut rest = header.trim_start();
         loop {
+            // 1. A challenge begins with its scheme, a word that ends at a space, a comma or the header's
+            //    end. `parameters` reads what follows, and says what comes after that.
             let (scheme, after) = rest.split_at(rest.find([' ', ',']).unwrap_or(rest.len()));
             let (parameters, after) = parameters(after);
+            // 2. Neither in a scheme nor in a parameter's name do capitals matter.
             let get = |name: &str| {
                 let found = parameters.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
                 found.map(|(_, value)| value.clone())
             };
+            // 3. `basic` is known as it is, `bearer` if it has a realm.
             if scheme.eq_ignore_ascii_case("basic") {
                 return Some(Challenge::Basic);
             }
@@ -63,12 +68,14 @@ impl Challenge {
             {
                 return Some(Challenge::Bearer { realm, service: get("service"), scope: get("scope") });
             }
-            // A challenge that isn't known: on to the next one.
+            // 4. Any other: on to the next one, if there is one. Each round must be shorter than the one
+            //    before, or a hostile header keeps us here for ever.
             if after.is_empty() || after.len() >= rest.len() {
                 return None;
             }
             rest = after;
         }
+        // ANCHOR_END: ex-04-2
     }
 }
 
@@ -127,22 +134,28 @@ mod tests {
             Some("registry.docker.io"),
             Some("repository:library/ubuntu:pull,push"),
         );
-        assert_eq!(Challenge::parse(header), expected);
+        assert_eq!(Challenge::parse(header), expected, "ex-04-2: {header}");
     }
 
     #[test]
     fn spaces_case_and_unknown_schemes_are_no_obstacle() {
-        assert_eq!(
-            Challenge::parse("bearer  realm=https://a , Service=s"),
-            bearer("https://a", Some("s"), None)
-        );
-        assert_eq!(Challenge::parse("Negotiate, Basic realm=\"x\""), Some(Challenge::Basic));
-        assert_eq!(
-            Challenge::parse(r#"Digest realm="a\"b", nonce="n", Bearer realm="https://r""#),
-            bearer("https://r", None, None)
-        );
+        for (header, expected) in [
+            ("bearer  realm=https://a , Service=s", bearer("https://a", Some("s"), None)),
+            ("Negotiate, Basic realm=\"x\"", Some(Challenge::Basic)),
+            (r#"Digest realm="a\"b", nonce="n", Bearer realm="https://r""#, bearer("https://r", None, None)),
+        ] {
+            let found = Challenge::parse(header);
+            assert_eq!(
+                found, expected,
+                "ex-04-2: case doesn't matter, and unknown schemes are passed over: {header}"
+            );
+        }
         for nothing in ["", "Negotiate", "Bearer", "Bearer service=x", ",", "= = =", "Digest realm=\""] {
-            assert_eq!(Challenge::parse(nothing), None, "{nothing}");
+            assert_eq!(
+                Challenge::parse(nothing),
+                None,
+                "ex-04-2: there is nothing that we know in {nothing:?}"
+            );
         }
     }
 

@@ -168,19 +168,25 @@ impl Unpacker {
     /// A link to an entry of this layer: its target is a path in the archive, not a string that
     /// is stored, so it is resolved as carefully as the path itself.
     fn hard_link(&self, parent: &OwnedFd, name: &OsStr, target: &Path) -> Result<(), Trouble> {
+        // ANCHOR: ex-04-5
+        // 1. `relative`, as for every path of the archive; what has no name (the root) is `missing`.
         let target = relative(target)?;
         let missing =
             || Trouble::Archive(format!("its target {} is not in this layer", clean(target.display())));
         let target_name = target.file_name().ok_or_else(missing)?;
+        // 2. Its folder is found inside: a link on the way to it leads nowhere else, and no folder is made.
         let folder = self.inside.find_folder(target.parent().unwrap_or(Path::new("")));
         let folder = folder.map_err(|_| missing())?;
+        // 3. Look at what has this name in there, itself: it must exist, and not be a folder.
         let found = fstatat(&folder, target_name, AtFlags::AT_SYMLINK_NOFOLLOW).map_err(|_| missing())?;
         if found.st_mode & libc::S_IFMT == libc::S_IFDIR {
             return Err(Trouble::Archive("a hard link to a folder".to_owned()));
         }
-        // Without AT_SYMLINK_FOLLOW a link to a symbolic link is one more name of that link.
+        // 4. Give it one more name. Without AT_SYMLINK_FOLLOW, a link to a symbolic link is one more name of
+        //    that link.
         linkat(&folder, target_name, parent, name, AtFlags::empty())?;
         Ok(())
+        // ANCHOR_END: ex-04-5
     }
     // ANCHOR_END: hard_link
 

@@ -38,6 +38,10 @@ fn main() -> ExitCode {
             the_attack_a_hard_link_to_a_file_outside_is_refused,
         ),
         (
+            "a_hard_link_is_one_more_name_of_a_file_of_the_layer",
+            a_hard_link_is_one_more_name_of_a_file_of_the_layer,
+        ),
+        (
             "the_attack_a_whiteout_through_a_link_stays_inside",
             the_attack_a_whiteout_through_a_link_stays_inside,
         ),
@@ -47,6 +51,8 @@ fn main() -> ExitCode {
         ),
         ("the_attack_folders_without_end_are_refused", the_attack_folders_without_end_are_refused),
         ("a_whiteout_of_no_name_is_refused", a_whiteout_of_no_name_is_refused),
+        ("a_whiteout_is_a_device_of_the_hidden_name", a_whiteout_is_a_device_of_the_hidden_name),
+        ("a_whiteout_hides_lower_layers_and_never_its_own", a_whiteout_hides_lower_layers_and_never_its_own),
         ("an_entry_that_comes_twice_is_the_later_one", an_entry_that_comes_twice_is_the_later_one),
         ("modes_and_times_are_kept_whatever_the_umask", modes_and_times_are_kept_whatever_the_umask),
         (
@@ -290,13 +296,44 @@ fn the_attack_a_hard_link_to_a_file_outside_is_refused() {
     for target in ["../folder/victim", "/etc/passwd", "nowhere", "link/victim", "link", "/", ""] {
         let (outside, result) =
             Layer::new().entry(Symlink, "link", "../folder").entry(Link, "evil", target).unpack();
+        let victim = fs::metadata(outside.path("folder/victim")).unwrap();
+        assert_eq!(
+            victim.nlink(),
+            1,
+            "ex-04-5: the target {target:?} led out: a file outside has one more name now"
+        );
         outside.is_untouched();
         match target {
             // One more name of the link itself.
-            "link" => assert!(fs::symlink_metadata(outside.in_root("evil")).unwrap().is_symlink()),
-            _ => assert!(matches!(result, Err(Error::Layer { .. })), "{target}: {result:?}"),
+            "link" => {
+                let made = fs::symlink_metadata(outside.in_root("evil"));
+                let itself = made.as_ref().is_ok_and(|made| made.is_symlink());
+                assert!(itself, "ex-04-5: a hard link to a symbolic link is that link itself: {result:?}");
+            }
+            _ => assert!(
+                matches!(result, Err(Error::Layer { .. })),
+                "ex-04-5: the target {target:?} isn't in this layer; found: {result:?}"
+            ),
         }
     }
+}
+
+fn a_hard_link_is_one_more_name_of_a_file_of_the_layer() {
+    // The target is a path in the archive: its first slash means nothing, and links on the way are inside.
+    for target in ["d/file", "/d/file", "./d/file", "link/file"] {
+        let (outside, result) = Layer::new()
+            .entry(Directory, "d", "")
+            .entry(Regular, "d/file", "")
+            .entry(Symlink, "link", "/d")
+            .entry(Link, "other", target)
+            .unpack();
+        assert!(result.is_ok(), "ex-04-5: {target:?}: {result:?}");
+        let inode = |name: &str| fs::metadata(outside.in_root(name)).unwrap().ino();
+        assert_eq!(inode("other"), inode("d/file"), "ex-04-5: {target:?}: both names are one file");
+    }
+    let (_, result) = Layer::new().entry(Directory, "d", "").entry(Link, "other", "d").unpack();
+    let refused = matches!(&result, Err(Error::Layer { reason, .. }) if reason.contains("folder"));
+    assert!(refused, "ex-04-5: a hard link to a folder is an error that says so; found: {result:?}");
 }
 
 fn the_attack_a_whiteout_through_a_link_stays_inside() {
@@ -344,6 +381,66 @@ fn a_whiteout_of_no_name_is_refused() {
         let (outside, result) = Layer::new().entry(Regular, path, "").unpack();
         assert!(matches!(result, Err(Error::Layer { .. })), "{path}: {result:?}");
         outside.is_untouched();
+    }
+}
+
+/// Whether it is a character device 0/0, which an overlay takes for nothing.
+fn is_whiteout(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|made| made.file_type().is_char_device() && made.rdev() == 0)
+}
+
+/// In a user namespace nobody may set the first.
+fn is_opaque(path: &Path) -> bool {
+    ["trusted", "user"]
+        .iter()
+        .any(|kind| xattr(path, &format!("{kind}.overlay.opaque")).as_deref() == Some(b"y"))
+}
+
+fn a_whiteout_is_a_device_of_the_hidden_name() {
+    let (outside, result) = Layer::new()
+        .entry(Directory, "d", "")
+        .entry(Regular, "d/.wh.gone", "")
+        .entry(Directory, "empty", "")
+        .entry(Regular, "empty/.wh..wh..opq", "")
+        .entry(Regular, ".wh..wh.plnk", "")
+        .unpack();
+    assert!(result.is_ok(), "ex-04-4: {result:?}");
+    assert!(is_whiteout(&outside.in_root("d/gone")), "ex-04-4: d/gone should be a character device 0/0");
+    assert!(is_opaque(&outside.in_root("empty")), "ex-04-4: the folder of .wh..wh..opq should be opaque");
+    assert!(!is_opaque(&outside.in_root("d")), "ex-04-4: a folder in which one name is hidden isn't opaque");
+    let mut names: Vec<_> =
+        fs::read_dir(outside.root()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["d", "empty"], "ex-04-4: nothing whose name begins with .wh. is made");
+}
+
+fn a_whiteout_hides_lower_layers_and_never_its_own() {
+    for first in [true, false] {
+        let whiteouts = |layer: Layer| layer.entry(Regular, ".wh.file", "").entry(Regular, ".wh.folder", "");
+        let mut layer = Layer::new();
+        if first {
+            layer = whiteouts(layer);
+        }
+        layer =
+            layer.entry(Regular, "file", "").entry(Directory, "folder", "").entry(Regular, "folder/new", "");
+        if !first {
+            layer = whiteouts(layer);
+        }
+        let (outside, result) = layer.unpack();
+        assert!(result.is_ok(), "ex-04-4: {result:?}");
+        let order = if first { "before it" } else { "after it" };
+        for kept in ["file", "folder/new"] {
+            let there = fs::read(outside.in_root(kept)).is_ok_and(|bytes| bytes == b"hostile");
+            assert!(
+                there,
+                "ex-04-4: {kept} is this layer's own: a whiteout of its name, {order} in the archive, leaves it"
+            );
+        }
+        let opaque = is_opaque(&outside.in_root("folder"));
+        assert!(
+            opaque,
+            "ex-04-4: folder, with its whiteout {order}, replaces the lower one: it should be opaque"
+        );
     }
 }
 

@@ -102,8 +102,8 @@ fn the_uppermost_layer_that_has_a_file_is_the_one_seen() {
     fs::write(stack.layer(1).join("two"), "layer 1").unwrap();
     fs::write(stack.layer(0).join("two"), "layer 0").unwrap();
     for (mount, way) in stack.mounts() {
-        assert_eq!(read(&mount, "all").unwrap(), "layer 2", "{way}");
-        assert_eq!(read(&mount, "two").unwrap(), "layer 1", "{way}");
+        assert_eq!(read(&mount, "all").unwrap(), "layer 2", "ex-04-6: the uppermost has it, too ({way})");
+        assert_eq!(read(&mount, "two").unwrap(), "layer 1", "ex-04-6: the uppermost of two ({way})");
         assert_eq!(names(&mount, "."), ["all", "only-0", "only-1", "only-2", "two"], "{way}");
     }
 }

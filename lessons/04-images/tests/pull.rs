@@ -256,7 +256,11 @@ fn a_cut_download_is_resumed_where_it_ended() {
     assert_eq!(fs::read(pulled.image.layers[0].join("big")).unwrap(), noise(300_000));
     let ranges: Vec<_> =
         setup.registry.seen().iter().filter_map(|request| request.headers.get("range").cloned()).collect();
-    assert_eq!(ranges, ["bytes=100000-"]);
+    assert_eq!(
+        ranges,
+        ["bytes=100000-"],
+        "ex-04-3: after 100,000 bytes it was cut: what is here isn't asked for again"
+    );
     assert!(setup.progress.lock().unwrap().iter().any(|p| matches!(p.status, Status::Retrying { .. })));
 }
 
@@ -283,7 +287,10 @@ fn a_cut_download_is_begun_again_where_ranges_are_not_known_or_wrong() {
                 _ => Some(Answer::ok(body.clone())),
             }
         });
-        setup.pull().unwrap();
+        let pulled = setup.pull();
+        let how =
+            if wrong_part { "with other bytes than before: begin again, once" } else { "from the beginning" };
+        assert!(pulled.is_ok(), "ex-04-3: the second answer came {how}; found: {:?}", pulled.err());
     }
 }
 
@@ -297,7 +304,8 @@ fn a_download_that_is_always_cut_ends_with_an_error() {
         request.path.ends_with(&digest).then(|| Answer { cut: Some(0), ..Answer::ok(body.clone()) })
     });
     let error = setup.error();
-    assert!(matches!(error, Error::Cut { received: 0, .. }), "{error:?}");
+    let cut = matches!(error, Error::Cut { received: 0, .. });
+    assert!(cut, "ex-04-3: every answer was cut at once, and in the end that is the error; found: {error:?}");
 }
 
 #[test]
@@ -322,7 +330,12 @@ fn bytes_that_are_not_what_their_digest_says_are_refused() {
             _ => setup.registry.reference("latest"),
         };
         let error = pull(&setup.store, &reference, &PullOptions::default(), &|_| {}).unwrap_err();
-        assert!(matches!(error, Error::DigestMismatch { .. }), "{what}: {error}");
+        let refused = matches!(error, Error::DigestMismatch { .. });
+        let first = "the digest has to be compared before a byte of it is unpacked";
+        assert!(
+            refused,
+            "ex-04-3: the registry sent other bytes in place of the {what}: {first}; found: {error}"
+        );
         setup.nothing_is_left();
         assert_eq!(count(&setup.folder.path().join("blobs/sha256")), 0, "{what}");
     }

@@ -76,13 +76,17 @@ fn download(
     layer: &Descriptor,
     tell: &dyn Fn(Status),
 ) -> Result<NamedTempFile> {
+    // ANCHOR: ex-04-3
     let mut file = store.temporary_file()?;
     let (mut hasher, mut received) = (Hasher::default(), 0);
     let (mut resumed, mut fruitless) = (false, 0);
+    // 1. `ALL_TRIES` times at most: `receive` goes on from `received`, writes and hashes what comes.
     for _ in 0..ALL_TRIES {
         let before = received;
         let result = receive(registry, layer, &mut file, &mut hasher, &mut received, tell);
         match result {
+            // 2. All bytes are here (`VerifyingChecksum`). It is the layer if they hash to its digest. If not,
+            //    it is `DigestMismatch`; but what was resumed is begun again from the first byte, once.
             Ok(()) => {
                 tell(Status::VerifyingChecksum);
                 let found = hasher.finish();
@@ -95,6 +99,8 @@ fn download(
                 }
                 (hasher, received, resumed) = (Hasher::default(), 0, false);
             }
+            // 3. Cut, unreachable, or the server is in trouble: again, unless that was `TRIES` times in a
+            //    row without one more byte. Before it `Retrying`, and a wait that doubles: `BACK_OFF`.
             Err(error @ (Error::Cut { .. } | Error::Unreachable { .. } | Error::Server { .. })) => {
                 fruitless = if received > before { 0 } else { fruitless + 1 };
                 if fruitless >= TRIES {
@@ -105,10 +111,12 @@ fn download(
                 tell(Status::Retrying { seconds: wait.as_secs_f32().ceil() as u64 });
                 std::thread::sleep(wait);
             }
+            // 4. What another try won't mend is the answer.
             Err(error) => return Err(error),
         }
     }
     Err(registry.cut(received, layer.size, "too many times"))
+    // ANCHOR_END: ex-04-3
 }
 
 /// One request: from where we are to the end.

@@ -50,19 +50,23 @@ impl Inside {
     // ANCHOR: whiteout
     /// Does in `folder` what the whiteout asks for.
     pub(super) fn white_out(&self, folder: &OwnedFd, whiteout: Whiteout<'_>) -> Result<(), Trouble> {
+        // ANCHOR: ex-04-4
+        // 1. Opaque is an attribute of the folder itself; aufs' book-keeping is nothing to us.
         let name = match whiteout {
             Whiteout::Of(name) => name,
             Whiteout::Opaque => return self.make_opaque(folder),
             Whiteout::Aufs => return Ok(()),
         };
         match kind_of(folder, name)? {
+            // 2. Where this layer has nothing of the hidden name, a character device 0/0 takes its place.
             None => Ok(mknodat(folder, name, SFlag::S_IFCHR, Mode::empty(), 0)?),
-            // This layer has a folder of that name: it replaces the lower one, instead of being
-            // merged with it.
+            // 3. A folder of this layer stays, and is opaque: it replaces the lower one, instead of being
+            //    merged with it.
             Some(libc::S_IFDIR) => self.make_opaque(&open_itself(folder, name)?),
-            // Hidden already, or by something of this layer that isn't merged with anything.
+            // 4. Anything else of this layer stays as it is: it hides the lower one already.
             Some(WHITEOUT | _) => Ok(()),
         }
+        // ANCHOR_END: ex-04-4
     }
     // ANCHOR_END: whiteout
 
