@@ -17,8 +17,9 @@ use super::read::{Cgroup, Transcript, transcripts};
 use super::run::Runner;
 use super::terminal::Terminal;
 
-/// How long one command may take, and how long a page.
-const COMMAND: Duration = Duration::from_secs(60);
+/// How long one command may take, in seconds, unless `BOOK_SECONDS` says otherwise (for slow machines); and
+/// how long a page.
+const COMMAND: u64 = 60;
 const PAGE: Duration = Duration::from_secs(900);
 
 /// What the host is called in there.
@@ -136,7 +137,8 @@ impl Page {
             Terminal::start(bash)
         };
         let cgroup = if cgroup::is_pure_v2() { Cgroup::V2 } else { Cgroup::V1 };
-        Runner { start, cgroup, limit: COMMAND }
+        let seconds = env::var("BOOK_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
+        Runner { start, cgroup, limit: Duration::from_secs(seconds.unwrap_or(COMMAND)) }
     }
 
     /// A program in an environment with nothing in it but what cargo and a shell need.
