@@ -92,7 +92,8 @@ pub fn exec(command: &Command) -> Result<Infallible> {
 /// Where the program may be: in each folder of `PATH`, or, named with a slash, only there.
 fn candidates(command: &Command) -> Vec<PathBuf> {
     const DEFAULT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    let Some(program) = command.args.first() else { return vec![] };
+    // (With no name, the folders themselves would be tried.)
+    let Some(program) = command.args.first().filter(|name| !name.is_empty()) else { return vec![] };
     if has_slash(program) {
         return vec![program.into()];
     }

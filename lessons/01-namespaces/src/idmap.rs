@@ -86,14 +86,12 @@ fn text(map: &[IdMap]) -> String {
 
 fn write(pid: Pid, file: &'static str, content: &str) -> Result<()> {
     let path = format!("/proc/{pid}/{file}");
-    step("write", &path, || fs::write(&path, content)).map_err(|error| {
-        if error.errno == libc::EPERM {
-            error.hint(
-                "this machine does not let you use user namespaces fully: `cargo taller doctor` tells the way out",
-            )
-        } else {
-            error
-        }
+    step("write", &path, || fs::write(&path, content)).map_err(|error| match error.errno {
+        libc::EPERM => error.hint(
+            "this machine does not let you use user namespaces fully: `cargo taller doctor` tells the way out",
+        ),
+        libc::EINVAL => error.hint(format!("the kernel takes no map {:?}", content.trim())),
+        _ => error,
     })
 }
 
@@ -114,13 +112,15 @@ fn granted(file: &str) -> Option<IdMap> {
     let uid = geteuid();
     let name = User::from_uid(uid).ok().flatten().map(|user| user.name);
     let content = fs::read_to_string(file).ok()?;
-    content.lines().find_map(|line| {
-        let [who, first, count] = line.split(':').collect::<Vec<_>>().try_into().ok()?;
-        if Some(who) != name.as_deref() && who != uid.to_string() {
-            return None;
-        }
-        Some(IdMap { inside: 1, outside: first.parse().ok()?, count: count.trim().parse().ok()? })
-    })
+    content.lines().find_map(|line| range(line, &[name.as_deref().unwrap_or_default(), &uid.to_string()]))
+}
+
+/// The range of a line, if it is one for somebody of these names. What is no range is passed over.
+fn range(line: &str, names: &[&str]) -> Option<IdMap> {
+    let [who, first, count] = line.split(':').collect::<Vec<_>>().try_into().ok()?;
+    let (outside, count): (u32, u32) = (first.parse().ok()?, count.trim().parse().ok()?);
+    let is_range = count > 0 && outside.checked_add(count).is_some() && !who.is_empty();
+    (is_range && names.contains(&who)).then_some(IdMap { inside: 1, outside, count })
 }
 
 fn installed(program: &str) -> bool {
@@ -141,4 +141,33 @@ pub fn only_one_id() -> bool {
 pub fn in_user_namespace() -> bool {
     let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     !map.split_whitespace().eq(["0", "0", "4294967295"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_granted_is_a_range_of_ids_and_all_else_is_passed_over() {
+        let names = ["ana", "1000"];
+        let granted = IdMap { inside: 1, outside: 100_000, count: 65_536 };
+        assert_eq!(range("ana:100000:65536", &names), Some(granted));
+        assert_eq!(range("1000:100000:65536 ", &names), Some(granted));
+        for line in [
+            "",
+            "::",
+            ":100000:65536",
+            "eva:100000:65536",
+            "ana:100000",
+            "ana:100000:65536:1",
+            "ana:100000:0",
+            "ana:-1:65536",
+            "ana:4294967295:65536",
+            "ana:100000:99999999999",
+            "ana:cien:mil",
+            "ana\0:100000:65536",
+        ] {
+            assert_eq!(range(line, &names), None, "{line:?}");
+        }
+    }
 }

@@ -16,7 +16,7 @@ fn fail(words: impl ToString) -> Result<Infallible> {
 }
 
 /// What a released child's failure says.
-fn told(run: impl FnOnce() -> Result<Infallible>) -> String {
+pub fn told(run: impl FnOnce() -> Result<Infallible>) -> String {
     match Isolation::none().spawn(run).and_then(|paused| paused.release()) {
         Ok(child) => format!("it ran: {:?}", child.wait()),
         Err(error) => error.to_string(),

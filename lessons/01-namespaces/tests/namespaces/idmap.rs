@@ -8,10 +8,10 @@ use namespaces::{CloneFlags, IdMap, IdMaps};
 use nix::unistd::{Pid, getegid, geteuid};
 
 /// A process in a new user namespace, without maps; it ends when this is dropped.
-struct Unmapped(Child);
+pub struct Unmapped(Child);
 
 impl Unmapped {
-    fn new() -> Unmapped {
+    pub fn new() -> Unmapped {
         let mut command = Command::new("sleep");
         // SAFETY: between fork and exec, unshare(2) is one of the calls that may be made.
         unsafe {
@@ -20,7 +20,7 @@ impl Unmapped {
         Unmapped(command.arg("60").spawn().expect("a process in a user namespace"))
     }
 
-    fn pid(&self) -> Pid {
+    pub fn pid(&self) -> Pid {
         Pid::from_raw(self.0.id() as i32)
     }
 

@@ -29,7 +29,11 @@ fn start(script: &str) -> Result<Child, String> {
     drop(writer);
     let mut line = String::new();
     BufReader::new(reader).read_line(&mut line).unwrap();
-    if line.is_empty() { Err(format!("PID 1 has ended: {:?}", child.wait())) } else { Ok(child) }
+    if line.is_empty() {
+        Err(format!("PID 1 has ended: {:?} (101 is a panic: a todo! is left)", child.wait()))
+    } else {
+        Ok(child)
+    }
 }
 
 /// Waits until something is so; whether it came.

@@ -7,6 +7,7 @@
 
 mod alone;
 mod child;
+mod hostile;
 mod idmap;
 mod init;
 mod program;
