@@ -144,6 +144,7 @@ fn has_controller(name: &str) -> bool {
 
 fn package(program: &str) -> &str {
     match program {
+        "busybox" => "busybox-static",
         "docker" | "dockerd" => "docker.io",
         "nft" => "nftables",
         "ip" => "iproute2",

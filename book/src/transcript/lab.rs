@@ -22,6 +22,9 @@ use super::terminal::Terminal;
 const COMMAND: u64 = 60;
 const PAGE: Duration = Duration::from_secs(900);
 
+/// Programs that not every machine has, and that the pages use.
+const TOOLS: [&str; 6] = ["busybox", "curl", "ip", "nft", "python3", "script"];
+
 /// What the host is called in there.
 const HOST: &str = "laptop";
 
@@ -56,8 +59,16 @@ impl Page {
     /// Why it can't be run here, if so.
     pub fn missing(&self) -> Option<Missing> {
         let registry = self.wants_registry().then_some(Need::Debian);
+        let tools = TOOLS.iter().filter(|tool| self.types(tool)).map(|tool| Need::Tool(tool));
         need::no_namespaces()
-            .or_else(|| [Some(Need::Root), registry].into_iter().flatten().find_map(|need| need.missing()))
+            .or_else(|| [Need::Root].into_iter().chain(registry).chain(tools).find_map(Need::missing))
+    }
+
+    /// Whether a command has this word.
+    fn types(&self, word: &str) -> bool {
+        let is_sign = |letter: char| !(letter.is_alphanumeric() || letter == '-' || letter == '_');
+        let mut typed = self.transcripts.iter().flat_map(|one| &one.steps);
+        typed.any(|step| step.typed.split(is_sign).any(|known| known == word))
     }
 
     fn wants_registry(&self) -> bool {
