@@ -85,8 +85,26 @@ pub fn task(home: &Path, id: &str) -> Result<Task> {
     })
 }
 
+/// The file's text with the reference's answer to every exercise, without marks: how a lesson that the
+/// reader has finished looks.
+///
+/// # Errors
+/// If there is no such file, or an exercise's marks are broken.
+pub fn solved(home: &Path, path: &Path) -> Result<String> {
+    Ok(without_marks(&filled(home, path, |_, _, answer| answer.to_owned())?))
+}
+
 /// The file's text with every exercise blank.
 fn blanked(home: &Path, path: &Path) -> Result<String> {
+    filled(home, path, blank)
+}
+
+/// The file's text with what `fill` makes of each exercise, its id and the reference's answer.
+fn filled(
+    home: &Path,
+    path: &Path,
+    fill: impl Fn(Option<&Exercise>, &str, &str) -> String,
+) -> Result<String> {
     let mut text = fs::read_to_string(path).context("which can't be read")?;
     let path = path.canonicalize()?;
     let home = home.canonicalize()?;
@@ -102,7 +120,7 @@ fn blanked(home: &Path, path: &Path) -> Result<String> {
         };
         let exercise = course.as_ref().and_then(|course| course.exercise(&id));
         let answer = answer(&home, lesson, exercise, region.of(&text))?;
-        text = region.replaced(&text, &blank(exercise, &id, &answer));
+        text = region.replaced(&text, &fill(exercise, &id, &answer));
     }
     Ok(text)
 }
