@@ -32,11 +32,17 @@ use commands::{answer, check, prove, start, status, watch};
 
 use language::Language;
 
-/// The program, from its words to its exit code.
-///
-/// # Errors
-/// Whatever a command can't do, in the language of the messages.
-pub fn main() -> Result<ExitCode> {
+/// The program, from its words to its exit code. What a command can't do is said in one line, in the
+/// language of the messages: also to who has `RUST_BACKTRACE` set, since where in our code it was said
+/// is of no use to them.
+pub fn main() -> ExitCode {
+    answer().unwrap_or_else(|error| {
+        eprintln!("{}: {error:#}", screen::red("error"));
+        ExitCode::FAILURE
+    })
+}
+
+fn answer() -> Result<ExitCode> {
     // The language is needed before the words are parsed: the help is in it, too.
     let language = Language::chosen(std::env::args().skip(1), |name| std::env::var(name).ok());
     let matches = words(language).get_matches();

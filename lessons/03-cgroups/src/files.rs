@@ -174,7 +174,10 @@ mod tests {
             "big 18446744073709551616",
             "x 1 2",
         ] {
-            let table = table_of(&format!("{other}\noom_kill 3\n"));
+            let text = format!("{other}\noom_kill 3\n");
+            let Ok(table) = std::panic::catch_unwind(|| table_of(&text)) else {
+                panic!("ex-03-6: the line {other:?} made it panic, beside the line that we look for");
+            };
             let found = table.get("oom_kill");
             assert_eq!(found, Some(&3), "ex-03-6: beside the line {other:?}; found: {table:?}");
         }

@@ -16,6 +16,7 @@ use crate::language::Language;
 pub fn watch(home: &Path, language: Language, sudo: bool) -> Result<String> {
     let desk = Desk::current(home, language)?;
     let folder = home.join("lessons").join(desk.lesson.folder);
+    let mut green = String::new();
     loop {
         let seen = times(&folder);
         // The first that isn't green, alone: seconds instead of the whole lesson. When it is, the next.
@@ -28,6 +29,8 @@ pub fn watch(home: &Path, language: Language, sudo: bool) -> Result<String> {
             }
         }
         show("\x1b[2J\x1b[H")?;
+        show(&green)?;
+        green.clear();
         let (text, code) = check(home, language, &what, sudo)
             .unwrap_or_else(|error| (format!("{error:#}\n"), std::process::ExitCode::FAILURE));
         show(&text)?;
@@ -35,6 +38,8 @@ pub fn watch(home: &Path, language: Language, sudo: bool) -> Result<String> {
             if matches!(what, What::Lesson(_)) {
                 return Ok(String::new());
             }
+            // It is wiped off at once: to be seen above what is next.
+            green = text;
             continue;
         }
         show(language.pick(
