@@ -12,6 +12,7 @@ mod tool;
 
 use std::path::PathBuf;
 use std::process::exit;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -82,8 +83,11 @@ enum Word {
         #[arg(short, long)]
         follow: bool,
     },
-    /// Ask a container to end (SIGTERM); after ten seconds it has no choice
+    /// Ask a container to end (SIGTERM); after some time it has no choice
     Stop {
+        /// How many seconds it has
+        #[arg(short, long, default_value_t = 10)]
+        time: u32,
         /// Its name, or the beginning of its id
         container: String,
     },
@@ -138,7 +142,7 @@ fn carry_out(Cli { root, command }: Cli) -> Result<i32> {
         }
         Word::Ps { all } => tool.ps(all),
         Word::Logs { container, follow } => tool.logs(&container, follow),
-        Word::Stop { container } => tool.stop(&container),
+        Word::Stop { time, container } => tool.stop(&container, Duration::from_secs(time.into())),
         Word::Rm { container, force } => tool.rm(&container, force),
         Word::Monitor { id, .. } => tool.monitor(&id),
     }

@@ -34,6 +34,7 @@ pub struct Size {
 /// Opens a new pair in the container's devpts: master and slave. Called inside the container.
 // ANCHOR: open
 pub(crate) fn open() -> Result<(File, File)> {
+    // ANCHOR: ex-06-5
     // 1. Opening ptmx makes a new pair, and is its master.
     let master = step("open", "/dev/ptmx", || open_terminal(Path::new("/dev/ptmx")))?;
     // 2. The slave is locked at first, so that its owner can be set before somebody opens it.
@@ -42,6 +43,7 @@ pub(crate) fn open() -> Result<(File, File)> {
         // SAFETY: this ioctl reads one int.
         Errno::result(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSPTLCK, &raw const unlocked) })
     })?;
+    // 3. Which one is it? The kernel says its number, and that is the slave's name in /dev/pts.
     let number = step("number terminal", "", || {
         let mut number: libc::c_uint = 0;
         // SAFETY: this ioctl writes one unsigned int.
@@ -51,6 +53,7 @@ pub(crate) fn open() -> Result<(File, File)> {
     let path = PathBuf::from(format!("/dev/pts/{number}"));
     let slave = step("open", path.display(), || open_terminal(&path))?;
     Ok((master, slave))
+    // ANCHOR_END: ex-06-5
 }
 // ANCHOR_END: open
 
@@ -130,5 +133,30 @@ pub fn receive_descriptor(socket: impl AsFd) -> Result<(Vec<u8>, OwnedFd)> {
         // SAFETY: the kernel has just made this descriptor for us; nobody else owns it.
         Some(descriptor) => Ok((text, unsafe { OwnedFd::from_raw_fd(descriptor) })),
         None => Err(Error::new("receive descriptor", "", "the other end sent none")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_descriptor_comes_with_its_text_and_none_is_an_error() {
+        let (ours, theirs) = handover().unwrap();
+        send_descriptor(&theirs, b"terminal", File::open("/dev/null").unwrap()).unwrap();
+        assert_eq!(receive_descriptor(&ours).unwrap().0, b"terminal");
+        // A text alone; more text than anybody sends; and the end.
+        nix::unistd::write(&theirs, b"terminal").unwrap();
+        assert!(receive_descriptor(&ours).unwrap_err().to_string().contains("sent none"));
+        send_descriptor(&theirs, &[b'x'; 5000], File::open("/dev/null").unwrap()).unwrap();
+        assert_eq!(receive_descriptor(&ours).unwrap().0.len(), 256);
+        drop(theirs);
+        assert!(receive_descriptor(&ours).unwrap_err().to_string().contains("sent none"));
+    }
+
+    #[test]
+    fn what_is_no_terminal_has_no_size_to_be_set() {
+        let null = File::open("/dev/null").unwrap();
+        assert_eq!(resize(&null, Size { rows: 0, columns: u16::MAX }).unwrap_err().errno, libc::ENOTTY);
     }
 }

@@ -23,7 +23,15 @@ fn help_of_run_says_what_each_flag_is_for() {
 
 #[test]
 fn what_is_no_command_or_no_flag_is_named() {
-    let all =
-        [&["swim"][..], &["run"], &["run", "--memory", "64x", "base"], &["exec", "boat"], &["ps", "--tall"]];
+    let all = [
+        &["swim"][..],
+        &["run"],
+        &["run", "--memory", "64x", "base"],
+        &["run", "--cpus", "nan", "base"],
+        &["run", "--cpus=-1", "base"],
+        &["exec", "boat"],
+        &["stop", "-t", "-1", "boat"],
+        &["ps", "--tall"],
+    ];
     insta::assert_snapshot!(all.map(says).join("\n---\n"));
 }

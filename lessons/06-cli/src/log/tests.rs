@@ -54,8 +54,11 @@ fn a_long_line_is_cut_between_characters_and_nothing_is_lost() {
         writer.write(Stream::Stdout, chunk).unwrap();
     }
     let pieces = read(&path, Wanted::default());
+    let cut = pieces.iter().any(|piece| piece.contains('\u{fffd}'));
+    assert!(!cut, "ex-06-4: it was cut through the middle of a character");
     assert!(pieces.len() > 1 && pieces.iter().all(|piece| piece.len() <= LONGEST));
-    assert_eq!(pieces.concat(), line);
+    let pieces = pieces.concat();
+    assert!(pieces == line, "ex-06-4: {} bytes became {}", line.len(), pieces.len());
 }
 
 #[test]
@@ -283,8 +286,53 @@ fn options_are_docker_s_and_wrong_ones_are_named() {
     }
 }
 
+#[test]
+fn a_line_that_is_no_entry_is_passed_over() {
+    let (_folder, path) = log();
+    let entry = |log: &str| {
+        format!("{{\"log\":\"{log}\",\"stream\":\"stdout\",\"time\":\"2026-11-24T05:00:00Z\"}}\n")
+    };
+    let odd = [
+        "\n",
+        "{}\n",
+        "null\n",
+        "\0\n",
+        "{\"log\":7}\n",
+        "{\"log\":\"\\ud800\",\"stream\":\"stdout\",\"time\":\"\"}\n",
+    ];
+    fs::write(&path, format!("{}{}{}", entry("one"), odd.concat(), entry("two"))).unwrap();
+    assert_eq!(read(&path, Wanted::default()), ["one", "two"]);
+    // A time that is none: it is shown, unless somebody asks by time.
+    fs::write(&path, entry("one").replace("2026-11-24T05:00:00Z", "yesterday")).unwrap();
+    assert_eq!(read(&path, Wanted::default()), ["one"]);
+    let wanted = Wanted { since: Some(Timestamp::MIN), ..Wanted::default() };
+    assert_eq!(read(&path, wanted), [""; 0]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_bytes_make_reading_a_log_panic(
+        bytes in prop::collection::vec(prop_oneof![Just(b'\n'), Just(b'"'), Just(b'{'), any::<u8>()], 0..300),
+        tail in prop::option::of(0..9_usize),
+    ) {
+        let (_folder, path) = log();
+        fs::write(&path, &bytes).unwrap();
+        let seen = read(&path, Wanted { tail, since: Some(Timestamp::MIN), until: Some(Timestamp::MAX) });
+        prop_assert!(seen.len() <= tail.unwrap_or(usize::MAX));
+        // And whoever goes on writing it is read again.
+        let mut writer = LogWriter::open(&path, Bounds::default()).unwrap();
+        writer.write(Stream::Stdout, b"after\n").unwrap();
+        prop_assert_eq!(read(&path, Wanted { tail: Some(1), ..Wanted::default() }), ["after\n"]);
+    }
+
+    #[test]
+    fn no_option_makes_the_bounds_panic(text in "(max-size|max-file)?=?.{0,24}") {
+        if let Ok(bounds) = Bounds::from_options([&text]) {
+            prop_assert!(bounds.files >= 1 && bounds.size != Some(0));
+        }
+    }
 
     #[test]
     fn what_is_said_in_any_pieces_is_what_is_read(

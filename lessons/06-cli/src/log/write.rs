@@ -158,19 +158,25 @@ impl Text {
 /// an entry may be.
 // ANCHOR: next_piece
 fn next_piece(bytes: &[u8]) -> Option<usize> {
+    // ANCHOR: ex-06-4
+    // 1. Look no further than an entry may be long: a newline in there ends the piece, and belongs to it.
     let window = &bytes[..bytes.len().min(LONGEST)];
     if let Some(newline) = window.iter().position(|byte| *byte == b'\n') {
         return Some(newline + 1);
     }
+    // 2. Fewer bytes than that: the rest of the line is still to come.
     if bytes.len() < LONGEST {
         return None;
     }
-    // Never through the middle of a character: its bytes but the first look like 10xxxxxx.
+    // 3. Else it is cut, but never through the middle of a character. All of a character's bytes but the
+    //    first look like 10xxxxxx, and it has four at most: where does the window's last one begin?
     let back = window.iter().rev().take(4).position(|byte| byte & 0b1100_0000 != 0b1000_0000);
+    // 4. If it isn't whole, the piece ends before it. (Bytes that are no text at all are cut anywhere.)
     match back {
         Some(back) if std::str::from_utf8(&window[LONGEST - 1 - back..]).is_err() => Some(LONGEST - 1 - back),
         _ => Some(LONGEST),
     }
+    // ANCHOR_END: ex-06-4
 }
 // ANCHOR_END: next_piece
 

@@ -103,7 +103,18 @@ impl<C: Serialize + DeserializeOwned + Clone> Records<C> {
             Err(error) if error.errno == libc::ENOENT => return Err(Error::NotFound(id.to_owned())),
             read => read?,
         };
-        parse(&text).map_err(|reason| Error::Unreadable { path, reason })
+        let record: Record<C> = match parse(&text) {
+            Ok(record) => record,
+            Err(reason) => return Err(Error::Unreadable { path, reason }),
+        };
+        // What is done to a container is done by the id in its record: it mustn't lead to another's folder.
+        if record.id == id {
+            return Ok(record);
+        }
+        Err(Error::Unreadable {
+            path,
+            reason: format!("it is the record of another container: {:?}", record.id),
+        })
     }
 
     /// All readable records. One that can't be read (a newer format, a damaged disk) must not take
@@ -245,18 +256,25 @@ fn write<C: Serialize>(folder: &Path, record: &Record<C>, durably: bool) -> Resu
 /// one or the other and never a half. `durably`: it returns only when the disk has it.
 // ANCHOR: replace
 pub fn replace(path: &Path, text: &[u8], durably: bool) -> namespaces::Result<()> {
+    // ANCHOR: ex-06-1
+    // 1. A temporary file in the same folder: a rename doesn't lead from one file system to another.
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = step("make file in", folder.display(), || {
         tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder)
     })?;
-    // Through the file itself: tempfile would add its own path to the error.
+    // 2. All of the text goes there.
+    // (Through the file itself: tempfile would add its own path to the error.)
     step("write file", path.display(), || file.as_file_mut().write_all(text))?;
+    // 3. If it is to last: wait until the disk has it. Else the rename may get there before the text.
     if durably {
         step("sync file", path.display(), || file.as_file().sync_all())?;
     }
+    // 4. In one step it has the name of the old one, which is gone.
     step("name file", path.display(), || file.persist(path).map_err(|error| error.error))?;
-    // The name itself is in the folder, which is a file of its own to the disk.
+    // 5. The name itself is in the folder, which is a file of its own to the disk: if it is to last,
+    //    wait for that, too.
     if durably { sync(folder) } else { Ok(()) }
+    // ANCHOR_END: ex-06-1
 }
 // ANCHOR_END: replace
 

@@ -1,6 +1,7 @@
 //! A record that comes into being, changes and goes whole, also across a crash.
 
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 
@@ -30,6 +31,39 @@ fn a_record_comes_back_as_it_was_written() {
     record.state.process = Process::with_pid(std::process::id() as i32).ok();
     records.save(&record).unwrap();
     assert_eq!(records.load("ab12").unwrap(), record);
+}
+
+#[test]
+fn who_reads_meanwhile_sees_the_old_text_or_the_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("record");
+    let texts = [vec![b'a'; 300_000], vec![b'b'; 200_000]];
+    replace(&path, &texts[0], true).unwrap();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                let seen = fs::read(&path).unwrap_or_default();
+                assert!(texts.contains(&seen), "ex-06-1: somebody has read a half: {} bytes", seen.len());
+            }
+        });
+        for turn in 0..200 {
+            replace(&path, &texts[turn % 2], turn % 50 == 0).unwrap();
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "ex-06-1: a temporary file stayed behind");
+}
+
+#[test]
+fn a_text_that_can_not_be_written_leaves_the_old_one() {
+    let folder = tempfile::tempdir().unwrap();
+    // Something that a file can't replace.
+    let path = folder.path().join("record");
+    fs::create_dir(&path).unwrap();
+    let error = replace(&path, b"new", false).unwrap_err();
+    assert!(error.to_string().contains("record"), "{error}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "ex-06-1: a temporary file stayed behind");
 }
 
 #[test]
@@ -107,6 +141,58 @@ fn a_record_of_a_newer_format_is_refused_and_kept() {
     assert_eq!(records.unreadable().unwrap().len(), 1);
     records.sweep().unwrap();
     assert!(path.exists());
+}
+
+#[test]
+fn a_record_that_is_none_is_refused_and_hides_no_other() {
+    let (_folder, records) = records();
+    records.create(&record("ab12", "boat")).unwrap();
+    records.create(&record("cd34", "canoe")).unwrap();
+    let path = records.folder("cd34").join("container.json");
+    let whole = fs::read_to_string(&path).unwrap();
+    let moved = whole.replace("cd34", "../ab12");
+    let huge = whole.replace("\"exit_code\": 0", "\"exit_code\": 99999999999999999999");
+    let unknown = whole.replace("created", "sunk");
+    for text in ["", "{", "null", "[]", "{\"version\":1}", "{\"version\":-1}", "\0", &moved, &huge, &unknown]
+    {
+        assert_ne!(text, whole);
+        fs::write(&path, text).unwrap();
+        let error = records.load("cd34").unwrap_err();
+        assert!(matches!(error, Error::Unreadable { .. }), "{text}: {error}");
+        assert!(error.to_string().contains("cd34/container.json"), "{error}");
+        assert_eq!(records.list().unwrap().len(), 1, "{text}");
+        assert_eq!(records.find("boat").unwrap().id, "ab12");
+    }
+    fs::write(&path, b"\xff\xfe").unwrap();
+    assert!(matches!(records.load("cd34"), Err(Error::Unreadable { .. })));
+    // No file, but something else of its name.
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert!(matches!(records.load("cd34"), Err(Error::Step(_))));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_reading_a_record_panic(text in ".{0,80}", at in 0..300usize) {
+        let (_folder, records) = records();
+        records.create(&record("ab12", "boat")).unwrap();
+        let path = records.folder("ab12").join("container.json");
+        let mut whole = fs::read_to_string(&path).unwrap();
+        whole.insert_str(at.min(whole.len()), &text);
+        fs::write(&path, &whole).unwrap();
+        let _ = records.load("ab12");
+        fs::write(&path, &text).unwrap();
+        let _ = (records.load("ab12"), records.find(&text), is_name(&text));
+    }
+
+    #[test]
+    fn what_is_a_name_is_one_folder_and_no_flag(text in "[a-z./_ -]{0,6}") {
+        if is_name(&text) {
+            let parts: Vec<_> = std::path::Path::new(&text).components().collect();
+            proptest::prop_assert!(matches!(parts[..], [std::path::Component::Normal(_)]));
+            proptest::prop_assert!(!text.starts_with('-'));
+        }
+    }
 }
 
 #[test]

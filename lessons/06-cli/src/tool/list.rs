@@ -10,7 +10,7 @@ use lifecycle::log::{LogReader, Stream, Wanted};
 use lifecycle::record::Status;
 use namespaces::Process;
 
-use super::{PARENT, Tool, alive};
+use super::{PARENT, Tool, alive, short};
 
 impl Tool {
     /// A table of the containers.
@@ -30,7 +30,7 @@ impl Tool {
             };
             let command: String = record.config.args.join(" ").chars().take(18).collect();
             let image: String = record.config.image.chars().take(18).collect();
-            println!("{:<15}{image:<20}{command:<20}{status:<15}{}", &record.id[..12], record.name);
+            println!("{:<15}{image:<20}{command:<20}{status:<15}{}", short(&record.id), record.name);
         }
         Ok(0)
     }
@@ -63,18 +63,27 @@ impl Tool {
         }
     }
 
-    /// First politely.
+    /// First politely: it has so much time to end by itself.
     // ANCHOR: stop
-    pub fn stop(&self, name: &str) -> Result<i32> {
+    pub fn stop(&self, name: &str, time: Duration) -> Result<i32> {
         let record = self.record(name)?;
+        // ANCHOR: ex-06-6
+        // 1. One that doesn't run is stopped already.
         if let Some(process) = alive(&record) {
-            end(process, libc::SIGTERM, Duration::from_secs(10))?;
-            end(process, libc::SIGKILL, Duration::from_secs(10))?;
-            // Who looked after it is still cleaning up, or starts it no more.
+            // 2. Ask it to end.
+            end(process, libc::SIGTERM, time)?;
+            // 3. If it still lives: now it has no choice.
+            if process.is_alive() {
+                end(process, libc::SIGKILL, Duration::from_secs(10))?;
+            }
+            // 4. Who looked after it is still cleaning up: wait until it is at rest. (That it isn't there
+            //    any more, since it was to be removed, is fine.)
             drop(self.at_rest(&record.id));
         }
+        // 5. Say its name, as Docker does: all went well.
         println!("{name}");
         Ok(0)
+        // ANCHOR_END: ex-06-6
     }
     // ANCHOR_END: stop
 

@@ -7,9 +7,10 @@ use clap::Args;
 use images::{Image, Progress, PullOptions, Status as Stage, Store, find_or_pull};
 use lifecycle::log::Bounds;
 use lifecycle::record::{Record, State, VERSION, is_name, new_id, now};
+use network::Publish;
 use rootfs::Mount;
 
-use super::{Config, Tool};
+use super::{Config, Tool, short};
 
 /// What a container is asked to be.
 #[derive(Args)]
@@ -35,12 +36,15 @@ pub struct Create {
     /// /on/the/host:/inside[:ro]
     #[arg(short, long)]
     volume: Vec<String>,
+    /// A port of the host's that leads to one of its own: [[ADDRESS:][PORT]:]PORT[/udp]
+    #[arg(short, long, value_name = "PORTS")]
+    publish: Vec<Publish>,
     /// Memory, such as 64m
     #[arg(short, long, value_parser = cgroups::parse_size)]
     memory: Option<u64>,
     /// Processors, such as 0.5
-    #[arg(long)]
-    cpus: Option<f64>,
+    #[arg(long, value_parser = nano_cpus)]
+    cpus: Option<u64>,
     /// Processes and threads
     #[arg(long)]
     pids_limit: Option<u64>,
@@ -79,7 +83,7 @@ impl Tool {
         let id = new_id()?;
         let record = Record {
             version: VERSION,
-            name: wanted.name.unwrap_or_else(|| id[..12].to_owned()),
+            name: wanted.name.unwrap_or_else(|| short(&id).to_owned()),
             id: id.clone(),
             created_at: now(),
             state: State::default(),
@@ -93,8 +97,9 @@ impl Tool {
                 interactive: wanted.interactive,
                 tty: wanted.tty,
                 volumes: wanted.volume,
+                ports: wanted.publish.iter().flat_map(Publish::bindings).collect(),
                 memory: wanted.memory,
-                nano_cpus: wanted.cpus.map(|cpus| (cpus * 1e9) as u64),
+                nano_cpus: wanted.cpus,
                 pids: wanted.pids_limit,
                 log,
                 init: wanted.init,
@@ -115,6 +120,14 @@ impl Tool {
         };
         find_or_pull(&store, name, &PullOptions::default(), &tell)
             .with_context(|| format!("finding image {name}"))
+    }
+}
+
+/// How many processors, in billionths of one. Less than a hundredth of one the kernel can't give.
+fn nano_cpus(text: &str) -> Result<u64, String> {
+    match text.parse::<f64>() {
+        Ok(cpus) if (0.01..1e9).contains(&cpus) => Ok((cpus * 1e9) as u64),
+        _ => Err("write how many processors, 0.01 at least, as in 0.5".to_owned()),
     }
 }
 

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use ::network::publish::Binding;
+use anyhow::{Context, Result};
 use lifecycle::log::Bounds;
 use lifecycle::record::{Record, Records};
 use namespaces::Process;
@@ -44,6 +45,9 @@ pub struct Config {
     tty: bool,
     /// As they were written: see [`rootfs::Mount::volume`].
     volumes: Vec<String>,
+    /// Its published ports.
+    #[serde(default)]
+    ports: Vec<Binding>,
     memory: Option<u64>,
     nano_cpus: Option<u64>,
     pids: Option<u64>,
@@ -79,26 +83,34 @@ impl Tool {
     /// looked after it may still be cleaning up: that is waited for.
     // ANCHOR: at_rest
     fn at_rest(&self, id: &str) -> Result<(Record<Config>, File)> {
-        let patience = Instant::now();
+        // ANCHOR: ex-06-2
+        let start = Instant::now();
         loop {
-            let lock = File::open(self.records.folder(id));
-            let lock = match lock {
-                Err(error) if error.kind() == ErrorKind::NotFound => bail!("no such container: {id}"),
+            // 1. The lock is one on the container's folder. (No folder: no such container.)
+            let lock = match File::open(self.records.folder(id)) {
+                Err(error) if error.kind() == ErrorKind::NotFound => anyhow::bail!("no such container: {id}"),
                 opened => opened.with_context(|| format!("opening the folder of {id}"))?,
             };
+            // 2. Try to get it without waiting, and only then read the record: whoever had it may have
+            //    changed that.
             let free = lock.try_lock().is_ok();
             let record = self.records.load(id)?;
+            // 3. One whose process lives runs. What the record calls it doesn't count: whoever was killed
+            //    couldn't change that.
             if alive(&record).is_some() {
-                bail!("container {} is running: stop it first", record.name);
+                anyhow::bail!("container {} is running: stop it first", record.name);
             }
+            // 4. With the lock, nobody looks after it.
             if free {
                 return Ok((record, lock));
             }
-            if patience.elapsed() > Duration::from_secs(10) {
-                bail!("container {} is being started or cleaned up: try again", record.name);
+            // 5. Somebody is cleaning up, or about to start it: try again soon, for ten seconds at most.
+            if start.elapsed() > Duration::from_secs(10) {
+                anyhow::bail!("container {} is being started or cleaned up: try again", record.name);
             }
             sleep(Duration::from_millis(5));
         }
+        // ANCHOR_END: ex-06-2
     }
     // ANCHOR_END: at_rest
 
@@ -115,6 +127,11 @@ impl Tool {
         }
         Ok(())
     }
+}
+
+/// As much of an id as people read. (Whoever changes a file by hand may have left less of it.)
+fn short(id: &str) -> &str {
+    id.get(..12).unwrap_or(id)
 }
 
 /// Its PID 1, while it runs.

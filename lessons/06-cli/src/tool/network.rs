@@ -4,7 +4,9 @@ use std::path::Path;
 
 use anyhow::Result;
 use namespaces::{Process, in_user_namespace};
-use network::{Interface, Network};
+use network::namespace::of_process;
+use network::publish::Binding;
+use network::{Interface, Network, Port, Published, ports};
 
 use super::first_of;
 
@@ -24,6 +26,31 @@ pub fn around<T>(action: impl FnOnce(Vec<Interface>) -> Result<T>) -> Result<T> 
     let interface = network.join(&owner, lives)?;
     let outcome = action(vec![interface]);
     first_of(outcome, network.leave(&owner))
+}
+
+/// Takes ports of the host, and says which they are where nobody chose one.
+pub fn reserve(wanted: &[Binding]) -> namespaces::Result<Vec<Port>> {
+    let ports = ports::reserve(wanted)?;
+    for got in ports.iter().map(|port| port.mapping) {
+        let meant = |wish: &&Binding| (wish.port, wish.protocol) == (got.port, got.protocol);
+        if wanted.iter().filter(meant).any(|wish| wish.host.is_none()) {
+            eprintln!("lesson-06: {got}");
+        }
+    }
+    Ok(ports)
+}
+
+/// Lets ports of the host lead to the container with this first process, until what it gives is dropped:
+/// by its interface, or from within where it has none.
+pub fn publish(
+    ports: Vec<Port>,
+    interface: Option<&Interface>,
+    process: i32,
+) -> namespaces::Result<Published> {
+    match interface {
+        Some(interface) => Published::open(ports, Some(NAME), interface),
+        None => Published::inside(ports, of_process(process)?),
+    }
 }
 
 /// Who has an address: not the container, but the program that looks after it. If it is killed,

@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command as Spawn, Stdio as SpawnStdio};
 
-use ::network::{Interface, names};
+use ::network::{Interface, Port, Published, names};
 use anyhow::{Context, Error, Result, bail};
 use cgroups::{Cpu, DeviceRule, Limits};
 use images::Overlay;
@@ -23,7 +23,7 @@ use namespaces::{Command, Process};
 use rootfs::{Mount, OwnBinary, Privileges, Rootfs};
 
 use super::serve::{catch_signals, serve};
-use super::{Config, PARENT, Tool, alive, exit_code, first_of, network};
+use super::{Config, PARENT, Tool, alive, exit_code, first_of, network, short};
 
 impl Tool {
     /// Starts a container and stays with it.
@@ -80,20 +80,30 @@ impl Tool {
     // ANCHOR: supervise
     fn supervise(&self, id: &str, foreground: bool, started: impl FnOnce() -> Result<()>) -> Result<i32> {
         let (mut record, _lock) = self.at_rest(id)?;
-        let outcome = network::around(|interfaces| self.run(&mut record, interfaces, foreground, started));
+        // An exit code, or why there is none.
+        // First of all: that somebody has one of its ports is said before anything is made.
+        let outcome = network::reserve(&record.config.ports).map_err(Error::from).and_then(|ports| {
+            network::around(|interfaces| self.run(&mut record, interfaces, ports, foreground, started))
+        });
         let outcome = first_of(outcome, cgroups::remove_parent(PARENT));
+        // ANCHOR: ex-06-3
+        // 1. One that is to be removed has nothing more to tell.
         if record.config.remove {
             self.records.remove(id)?;
             return outcome;
         }
+        // 2. Else note how it ended, whatever the outcome: no process of it lives, it has exited, and when.
         record.state.process = None;
         record.state.status = Status::Exited;
         record.state.finished_at = Some(now());
+        // 3. With which code? For an error, with the one that the tool itself will end with.
         record.state.exit_code = match &outcome {
             Ok(code) => *code,
             Err(error) => exit_code(error),
         };
+        // 4. Save the record; the outcome is passed on.
         first_of(outcome, self.records.save(&record))
+        // ANCHOR_END: ex-06-3
     }
     // ANCHOR_END: supervise
 
@@ -101,6 +111,7 @@ impl Tool {
         &self,
         record: &mut Record<Config>,
         interfaces: Vec<Interface>,
+        ports: Vec<Port>,
         foreground: bool,
         started: impl FnOnce() -> Result<()>,
     ) -> Result<i32> {
@@ -109,11 +120,16 @@ impl Tool {
         let own: Vec<IpAddr> = interfaces.iter().map(|one| one.address.addr().into()).collect();
         let names = names::Files::write(&folder, hostname(record), &own)?;
         let rootfs = Rootfs::mount(root, folder.join("rootfs"));
+        let interface = interfaces.first().cloned();
         let container = container(record, rootfs, &names, Network::Own(interfaces))?;
         let log = LogWriter::open(&folder.join("log.json"), record.config.log)?;
         let signals = catch_signals()?;
 
-        let Running { child, cgroup, ends } = container.start()?;
+        let mut published = Published::none();
+        let Running { child, cgroup, ends } = container.start_when(|process| {
+            published = network::publish(ports, interface.as_ref(), process)?;
+            Ok(())
+        })?;
         let outcome = Process::with_pid(child.pid().as_raw()).map_err(Error::from).and_then(|process| {
             record.state.status = Status::Running;
             record.state.process = Some(process);
@@ -186,7 +202,7 @@ fn container(
 }
 
 fn hostname(record: &Record<Config>) -> &str {
-    &record.id[..12]
+    short(&record.id)
 }
 
 fn program(config: &Config) -> Result<Program> {

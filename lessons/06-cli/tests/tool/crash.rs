@@ -11,6 +11,8 @@ pub const TESTS: &[Test] = &[
     ("a_half_created_container_is_swept_and_does_not_take_the_name", BOTH, half_created),
     ("of_many_who_want_a_name_at_once_one_gets_it", BOTH, one_name),
     ("a_container_whose_monitor_was_killed_ends_and_can_be_started_again", BOTH, killed_monitor),
+    ("a_record_that_says_running_hinders_nobody_when_nothing_runs", BOTH, old_record),
+    ("a_damaged_record_means_no_stranger_and_hides_no_other", BOTH, damaged),
     ("a_process_that_only_has_the_pid_of_the_container_s_is_left_alone", BOTH, reused_pid),
     ("a_failed_start_leaves_nothing_running_and_can_be_repeated", BOTH, failed_start),
 ];
@@ -45,7 +47,7 @@ fn one_name(tool: &Tool) {
 
 fn killed_monitor(tool: &Tool) {
     tool.says(&["run", "-d", "--name", "boat", "base", "sh", "-c", "echo begun; exec sleep 1000"]);
-    soon("it speaks", || tool.says(&["logs", "boat"]) == "begun");
+    tool.hears("boat", "begun");
     let process = tool.process();
     let monitor = Process::with_pid(process.parent().unwrap()).unwrap();
     assert!(monitor.signal(libc::SIGKILL).unwrap());
@@ -58,6 +60,47 @@ fn killed_monitor(tool: &Tool) {
     assert!(tool.listed("boat").contains(" Up "), "{}", tool.listed("boat"));
     assert_eq!(tool.says(&["exec", "boat", "cat", "/proc/1/comm"]), "sleep");
     tool.says(&["rm", "-f", "boat"]);
+}
+
+fn old_record(tool: &Tool) {
+    tool.says(&["create", "--name", "boat", "base", "sleep", "1000"]);
+    // As it is when the machine lost its power while the container ran.
+    let (path, mut record) = tool.record();
+    record["state"]["status"] = "running".into();
+    record["state"]["process"] = serde_json::json!({ "pid": std::process::id(), "start_time": 1 });
+    fs::write(path, record.to_string()).unwrap();
+    let start = tool.output(&["start", "boat"]);
+    assert!(
+        start.status.success(),
+        "ex-06-2: whoever was killed could not change the record's \"running\", and nothing runs: {start:?}"
+    );
+    assert!(tool.listed("boat").contains(" Up "), "{}", tool.listed("boat"));
+    // Now it does.
+    tool.fails(&["start", "boat"], 125, "is running: stop it first");
+    tool.says(&["rm", "-f", "boat"]);
+    tool.fails(&["rm", "boat"], 125, "no such container");
+}
+
+fn damaged(tool: &Tool) {
+    tool.says(&["create", "--name", "boat", "base", "true"]);
+    tool.says(&["create", "--name", "canoe", "base", "true"]);
+    let folder = tool.data("containers").join(tool.folder_of("boat"));
+    let path = folder.join("container.json");
+    let mut record: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    // Whatever stands there, no process but the container's is ever meant.
+    for pid in [-1, 0, 1, i32::MAX] {
+        record["state"]["process"] = serde_json::json!({ "pid": pid, "start_time": u64::MAX });
+        fs::write(&path, record.to_string()).unwrap();
+        tool.says(&["stop", "boat"]);
+        assert!(tool.listed("boat").contains(" Created "), "{}", tool.listed("boat"));
+    }
+    for id in ["", "x", "ñññññññññññññ", "../canoe"] {
+        record["id"] = id.into();
+        fs::write(&path, record.to_string()).unwrap();
+        assert_eq!(tool.listed("boat"), "");
+        assert!(tool.listed("canoe").contains(" Created "), "{}", tool.listed("canoe"));
+        tool.fails(&["rm", "-f", "boat"], 125, "no such container");
+    }
 }
 
 fn reused_pid(tool: &Tool) {
@@ -85,6 +128,10 @@ fn failed_start(tool: &Tool) {
     }
     tool.fails(&["run", "--name", "boat", "-v", "/no/such:/folder", "base", "true"], 125, "/no/such");
     tool.fails(&["start", "-a", "boat"], 125, "/no/such");
-    assert!(tool.listed("boat").contains("Exited (125)"), "{}", tool.listed("boat"));
+    let listed = tool.listed("boat");
+    assert!(
+        listed.contains("Exited (125)"),
+        "ex-06-3: the record doesn't say that the start has failed: {listed}"
+    );
     tool.says(&["rm", "boat"]);
 }

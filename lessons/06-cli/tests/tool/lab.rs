@@ -52,6 +52,7 @@ pub fn main(tests: &[Test]) {
         }
         Ok("user") => return test(tests, As::User),
         Ok(program @ ("lesson-05" | "lesson-06")) => return crate::steps::run(program),
+        Ok("server") => return crate::ports::serve(),
         Ok("raw") => return crate::terminal::raw(),
         Ok("probe") => return or_no_lab(namespaces::become_root().map_err(|error| error.to_string())),
         _ => {}
@@ -60,7 +61,10 @@ pub fn main(tests: &[Test]) {
         let kind = if who == As::Root { "root" } else { "user" };
         Trial::ignorable_test(name, move || outside(name, who)).with_kind(kind)
     });
-    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit()
+    let mut arguments = Arguments::from_args();
+    // They wait more than they work.
+    arguments.test_threads.get_or_insert(6);
+    libtest_mimic::run(&arguments, trials.collect()).exit()
 }
 
 fn outside(name: &str, who: As) -> Result<Completion, Failed> {
@@ -220,6 +224,32 @@ impl Tool {
         let table = self.says(&["ps", "-a"]);
         let line = table.lines().find(|line| line.ends_with(&format!(" {name}")));
         line.map_or(String::new(), |line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+
+    /// Waits until a container that runs has said this.
+    #[track_caller]
+    pub fn hears(&self, name: &str, words: &str) {
+        soon(&format!("{name} says {words}"), || {
+            let said = self.says(&["logs", name]);
+            assert!(said == words || self.listed(name).contains(" Up "), "{name} has ended: {said:?}");
+            said == words
+        });
+    }
+
+    /// The id of the container with this name.
+    #[track_caller]
+    pub fn id(&self, name: &str) -> String {
+        let table = self.says(&["ps", "-a"]);
+        let line = table.lines().find(|line| line.ends_with(&format!(" {name}")));
+        line.and_then(|line| line.split(' ').next()).unwrap_or_else(|| panic!("{name}: {table}")).to_owned()
+    }
+
+    /// The name of the folder of the container with this name: its whole id.
+    pub fn folder_of(&self, name: &str) -> String {
+        let id = self.id(name);
+        let folders = fs::read_dir(self.data("containers")).unwrap();
+        let names = folders.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.into_iter().find(|name| name.starts_with(&id)).unwrap()
     }
 
     /// The record of the only container.

@@ -12,6 +12,7 @@ use crate::lab::{As, BOTH, Test, Tool, soon};
 
 pub const TESTS: &[Test] = &[
     ("a_container_is_made_started_started_again_and_removed", BOTH, life),
+    ("how_it_ended_is_in_the_record", BOTH, ended),
     ("one_more_program_runs_in_the_same_namespaces", BOTH, exec),
     ("logs_follow_until_the_end_and_keep_both_streams_apart", BOTH, logs),
     ("all_that_was_said_arrives_and_is_in_the_log", BOTH, all),
@@ -19,6 +20,7 @@ pub const TESTS: &[Test] = &[
     ("a_log_with_bounds_is_rotated", BOTH, rotated),
     ("the_tool_s_own_file_can_not_be_written_from_a_container", BOTH, sealed),
     ("stop_asks_first_and_tells_the_program_s_own_code", BOTH, stop),
+    ("stop_kills_who_does_not_end_in_time", BOTH, stubborn),
     ("a_signal_for_the_tool_is_for_the_program", BOTH, forwarded),
     ("exit_codes_are_docker_s", BOTH, codes),
     ("what_can_not_be_is_one_line_and_leaves_nothing", BOTH, refused),
@@ -54,6 +56,20 @@ fn life(tool: &Tool) {
     assert_eq!(tool.says(&["run", "--rm", "base", "echo", "gone"]), "gone");
     tool.says(&["run", "-d", "--rm", "base", "true"]);
     soon("it is removed", || tool.says(&["ps", "-a"]).lines().count() == 1);
+}
+
+fn ended(tool: &Tool) {
+    let code = 2 + std::process::id() % 100;
+    let exit = format!("exit {code}");
+    let output = tool.output(&["run", "--name", "boat", "base", "sh", "-c", &exit]);
+    assert_eq!(output.status.code(), Some(code as i32), "{output:?}");
+    let state = tool.record().1["state"].clone();
+    assert_eq!((&state["status"], &state["exit_code"]), (&"exited".into(), &code.into()), "{state}");
+    assert!(state["process"].is_null() && state["finished_at"].is_string(), "{state}");
+    tool.says(&["rm", "boat"]);
+    let output = tool.output(&["run", "--rm", "base", "sh", "-c", &exit]);
+    assert_eq!(output.status.code(), Some(code as i32), "{output:?}");
+    assert_eq!(tool.says(&["ps", "-a"]).lines().count(), 1);
 }
 
 fn exec(tool: &Tool) {
@@ -105,7 +121,10 @@ fn last_words(tool: &Tool) {
     let mut running = tool.command(&["run", "--name", "boat", "base", "sh", "-c", script]);
     let mut running = running.stdout(Stdio::piped()).spawn().unwrap();
     let containers = || fs::read_dir(tool.data("containers")).into_iter().flatten().flatten();
-    soon("the program has said all", || containers().any(|one| one.path().join("upper/done").exists()));
+    soon("the program has said all", || {
+        assert!(running.try_wait().unwrap().is_none(), "the tool has ended");
+        containers().any(|one| one.path().join("upper/done").exists())
+    });
     sleep(Duration::from_millis(300));
     let mut said = String::new();
     running.stdout.take().unwrap().read_to_string(&mut said).unwrap();
@@ -155,12 +174,24 @@ fn sealed(tool: &Tool) {
 fn stop(tool: &Tool) {
     let script = "trap 'exit 5' TERM; echo ready; while :; do sleep 0.05; done";
     tool.says(&["run", "-d", "--name", "boat", "base", "sh", "-c", script]);
-    soon("it listens", || tool.says(&["logs", "boat"]) == "ready");
+    tool.hears("boat", "ready");
     tool.says(&["stop", "boat"]);
-    assert!(tool.listed("boat").contains("Exited (5)"), "{}", tool.listed("boat"));
+    let listed = tool.listed("boat");
+    assert!(listed.contains("Exited (5)"), "ex-06-6: it wasn't asked to end before it was killed: {listed}");
     tool.says(&["stop", "boat"]);
     // At once: the run before has been cleaned up.
     tool.says(&["start", "boat"]);
+}
+
+fn stubborn(tool: &Tool) {
+    // A process that is PID 1 doesn't end by a signal that it doesn't handle.
+    tool.says(&["run", "-d", "--name", "boat", "base", "sleep", "1000"]);
+    let process = tool.process();
+    let start = Instant::now();
+    tool.says(&["stop", "-t", "1", "boat"]);
+    assert!(!process.is_alive(), "ex-06-6: asked to end, it went on; and nobody killed it");
+    assert!(start.elapsed() >= Duration::from_secs(1), "ex-06-6: it had a second to end by itself");
+    assert!(tool.listed("boat").contains("Exited (137)"), "{}", tool.listed("boat"));
 }
 
 fn forwarded(tool: &Tool) {

@@ -5,12 +5,15 @@
 mod crash;
 mod lab;
 mod life;
+mod ports;
+mod read;
 mod steps;
 mod terminal;
 
 use lab::Test;
 
 fn main() {
-    let tests: Vec<Test> = [steps::TESTS, crash::TESTS, life::TESTS, terminal::TESTS].concat();
+    let tests: Vec<Test> =
+        [steps::TESTS, crash::TESTS, life::TESTS, ports::TESTS, read::TESTS, terminal::TESTS].concat();
     lab::main(&tests);
 }

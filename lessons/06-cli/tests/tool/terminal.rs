@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::thread::{JoinHandle, spawn};
 use std::time::Duration;
 
@@ -39,7 +39,8 @@ impl Terminal {
         let size = Winsize { ws_row: 33, ws_col: 99, ws_xpixel: 0, ws_ypixel: 0 };
         let pair = openpty(&size, None).unwrap();
         let slave = File::from(pair.slave);
-        command.stdin(slave.try_clone().unwrap()).stdout(slave.try_clone().unwrap()).stderr(Stdio::null());
+        let end = || slave.try_clone().unwrap();
+        command.stdin(end()).stdout(end()).stderr(end());
         // SAFETY: between fork and exec only setsid and ioctl, which signal-safety(7) allows.
         unsafe {
             command.pre_exec(|| {
@@ -68,6 +69,14 @@ impl Terminal {
         self.keyboard.write_all(text.as_bytes()).unwrap();
     }
 
+    /// Waits until the program in the container has made the file /ready.
+    fn is_ready(&mut self, tool: &Tool) {
+        soon("it listens", || {
+            assert!(self.program.try_wait().unwrap().is_none(), "the tool has ended");
+            tool.output(&["exec", "boat", "test", "-e", "/ready"]).status.success()
+        });
+    }
+
     fn is_raw(&self) -> bool {
         let cooked = LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG;
         !tcgetattr(&self.slave).unwrap().local_flags.contains(cooked)
@@ -87,6 +96,7 @@ fn size(tool: &Tool) {
     let mut terminal = Terminal::run(tool.command(&["run", "--rm", "-it", "base", "sh", "-c", script]));
     terminal.types("word\r");
     let (code, _, screen) = terminal.end();
+    assert!(!screen.contains("/dev/pts/0: Input/output error"), "ex-06-5: the slave is locked: {screen}");
     assert_eq!(code, Some(0), "{screen}");
     for seen in ["33 99", "/dev/pts/0", "got word"] {
         assert!(screen.contains(seen), "{screen}");
@@ -95,8 +105,9 @@ fn size(tool: &Tool) {
 
 fn resized(tool: &Tool) {
     let script = "trap 'stty size; exit 0' WINCH; echo ready > /ready; while :; do sleep 0.05; done";
-    let terminal = Terminal::run(tool.command(&["run", "--name", "boat", "-it", "base", "sh", "-c", script]));
-    soon("it listens", || tool.output(&["exec", "boat", "test", "-e", "/ready"]).status.success());
+    let mut terminal =
+        Terminal::run(tool.command(&["run", "--name", "boat", "-it", "base", "sh", "-c", script]));
+    terminal.is_ready(tool);
     resize(terminal.keyboard.as_fd(), Size { rows: 11, columns: 44 }).unwrap();
     let (code, _, screen) = terminal.end();
     assert!(code == Some(0) && screen.contains("11 44"), "{code:?} {screen}");
@@ -106,7 +117,7 @@ fn interrupted(tool: &Tool) {
     let script = "trap 'echo interrupted; exit 3' INT; echo ready > /ready; while :; do sleep 0.05; done";
     let mut terminal =
         Terminal::run(tool.command(&["run", "--name", "boat", "-it", "base", "sh", "-c", script]));
-    soon("it listens", || tool.output(&["exec", "boat", "test", "-e", "/ready"]).status.success());
+    terminal.is_ready(tool);
     assert!(terminal.is_raw());
     terminal.types("\x03");
     let (code, restored, screen) = terminal.end();
