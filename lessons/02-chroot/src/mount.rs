@@ -136,7 +136,8 @@ impl Mount {
                 // In a user namespace with one id there is no group 5 (`tty`) to own terminals.
                 let possible = |key: &str| !(fs_type == "devpts" && key == "gid" && only_one_id());
                 for (key, value) in options.iter().filter(|(key, _)| possible(key)) {
-                    step("set mount option", key, || fsconfig(&context, key, value.as_deref()))?;
+                    let option = value.as_ref().map_or(key.clone(), |value| format!("{key}={value}"));
+                    step("set mount option", option, || fsconfig(&context, key, value.as_deref()))?;
                 }
                 let mount = step("make mount", fs_type, || fsmount(&context, self.attributes))?;
                 (mount, Kind::Folder)

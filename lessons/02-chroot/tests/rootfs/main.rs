@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod container;
+mod hostile;
 mod mounts;
 mod privileges;
 
