@@ -129,7 +129,7 @@ impl Mount {
     /// Makes it, detached. Before the pivot: a bind mount's source is on the host, and the kernel
     /// gives an unprivileged user a new /proc or /sys only while they see the old one.
     // ANCHOR: make
-    pub(crate) fn make(&self) -> Result<Made> {
+    pub(crate) fn make(&self) -> Result<Detached> {
         let (mount, kind) = match &self.source {
             Source::New { fs_type, options } => {
                 let context = step("open file system", fs_type, || fsopen(fs_type))?;
@@ -144,7 +144,7 @@ impl Mount {
             }
             Source::Bind { from, recursive } => self.copy(from, *recursive)?,
         };
-        Ok(Made {
+        Ok(Detached {
             mount,
             kind,
             target: self.target.clone(),
@@ -170,9 +170,9 @@ impl Mount {
     // ANCHOR_END: make
 }
 
-/// A mount that is made, and nowhere yet.
+/// A detached mount, and the place where it is to be hung up.
 #[derive(Debug)]
-pub(crate) struct Made {
+pub(crate) struct Detached {
     mount: OwnedFd,
     kind: Kind,
     target: PathBuf,
@@ -180,7 +180,7 @@ pub(crate) struct Made {
     plain: bool,
 }
 
-impl Made {
+impl Detached {
     /// Whether it is a file system of the container's own, at this place.
     pub(crate) fn is_new_at(&self, place: &str) -> bool {
         self.plain && self.target == Path::new(place)

@@ -9,7 +9,7 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
 use crate::device::{self, Device};
-use crate::mount::{Made, Mount};
+use crate::mount::{Detached, Mount};
 use crate::mount_api::{open_tree, set_attributes};
 use crate::{mask, pivot, sysctl};
 
@@ -115,7 +115,7 @@ impl Rootfs {
         // 1. What we mount is nobody else's business.
         pivot::cut_propagation()?;
         // 2. Make every mount, detached.
-        let made = self.mounts.iter().map(Mount::make).collect::<Result<Vec<Made>>>()?;
+        let made = self.mounts.iter().map(Mount::make).collect::<Result<Vec<Detached>>>()?;
         let devices = device::prepare()?;
         let copy;
         let root = match &self.root {
