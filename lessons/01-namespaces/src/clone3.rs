@@ -32,7 +32,7 @@ pub(crate) enum Cloned {
 pub(crate) fn clone3(namespaces: CloneFlags, cgroup: Option<BorrowedFd<'_>>) -> nix::Result<Cloned> {
     // ANCHOR: ex-01-1
     // 1. Write down what is wanted, in a `libc::clone_args` of zeros: the namespaces, and a pidfd,
-    //    with the place where the kernel is to put it. When it ends, it sends us SIGCHLD.
+    //    with the place where the kernel is to put it. At its end the child sends us SIGCHLD.
     let mut pidfd: libc::c_int = -1;
     // SAFETY: clone_args is plain numbers; zero means "nothing asked for" in each of them.
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
