@@ -50,7 +50,7 @@ impl<Start: FnMut() -> Result<Terminal>> Runner<Start> {
     /// Runs the transcripts of a page; an empty answer means that all is as the book says.
     ///
     /// # Errors
-    /// If a shell can't be started, or has ended.
+    /// If a shell can't be started.
     pub fn run(&mut self, transcripts: &[Transcript]) -> Result<Vec<Failure>> {
         let mut terminals: BTreeMap<usize, Terminal> = BTreeMap::new();
         let mut seen = Numbers::default();
@@ -73,10 +73,16 @@ impl<Start: FnMut() -> Result<Terminal>> Runner<Start> {
                         seen.put_in(&step.typed)
                     },
                 );
-                match terminal.type_line(&typed, self.limit)? {
-                    Answer::Printed(lines) => failures.extend(difference(step, lines, numbers.as_mut())),
+                match terminal.type_line(&typed, self.limit) {
+                    Ok(Answer::Printed(lines)) => failures.extend(difference(step, lines, numbers.as_mut())),
+                    // Mostly because what was to be started before, and to read this, hasn't.
+                    Err(error) => {
+                        let note = format!("  ← {error:#}");
+                        failures.push(Failure { note, ..failure(step, Vec::new()) });
+                        return Ok(failures);
+                    }
                     // Whatever is typed next, that command would get it.
-                    Answer::Hangs(lines) => {
+                    Ok(Answer::Hangs(lines)) => {
                         let note = format!("  ← not done after {} s", self.limit.as_secs());
                         failures.push(Failure { note, ..failure(step, lines) });
                         return Ok(failures);
@@ -163,6 +169,13 @@ mod tests {
     fn a_command_that_hangs_is_red_and_ends_the_page() {
         let said = is_red(&block("", "$ echo a; exec sleep 1000\na\n$ echo never\nnever\n"), 2);
         assert!(said.contains("not done after 3 s") && said.contains("printed:\n    a\n"), "{said}");
+    }
+
+    #[test]
+    fn a_shell_that_ends_too_early_hides_nothing_of_what_went_before() {
+        let failures = run(&block("", "$ nothing-like-it 2> /dev/null; echo a\nb\n# exit\n# true\n$ true\n"));
+        assert_eq!(failures.iter().map(|failure| failure.line).collect::<Vec<_>>(), [2, 4], "{failures:?}");
+        assert!(failures[1].to_string().contains("the shell has ended"), "{failures:?}");
     }
 
     #[test]
