@@ -36,8 +36,8 @@ pub fn quote(home: &Path, path: &Path, anchor: Option<&str>) -> Result<String> {
 
 /// An exercise as the book shows it.
 pub struct Task {
-    /// Its texts, if its lesson has a `lesson.toml` already.
-    pub exercise: Option<Exercise>,
+    /// Its texts.
+    pub exercise: Exercise,
     /// Where it is, from the repository's folder.
     pub file: PathBuf,
     /// The function that it is in.
@@ -46,16 +46,6 @@ pub struct Task {
     pub blank: String,
     /// The reference's lines.
     pub answer: String,
-}
-
-impl Task {
-    /// One of a lesson whose exercises are still being made.
-    fn unknown(home: &Path, lesson: &Lesson) -> Task {
-        let file = lesson.source(home);
-        let file = file.strip_prefix(home).unwrap_or(&file).to_owned();
-        let (function, blank, answer) = Default::default();
-        Task { exercise: None, file, function, blank, answer }
-    }
 }
 
 /// Looks an exercise up: `ex-03-2`.
@@ -68,19 +58,18 @@ pub fn task(home: &Path, id: &str) -> Result<Task> {
     let lesson = lesson.with_context(|| format!("{id} is no exercise's id"))?;
     let course = Course::read(home, lesson)?;
     let exercise = course.as_ref().and_then(|course| course.exercise(id));
-    ensure!(exercise.is_some() || course.is_none(), "lesson.toml has no exercise {id}");
+    let exercise = exercise.with_context(|| format!("lesson.toml has no exercise {id}"))?;
     let place = match Place::find(home, lesson, id)? {
         Ok(place) => place,
-        Err(_) if course.is_none() => return Ok(Task::unknown(home, lesson)),
         Err(lost) => bail!("{id} is not in lessons/{}/src: {}", lesson.folder, lost.why),
     };
-    let answer = answer(home, lesson, exercise, place.lines())?;
+    let answer = answer(home, lesson, Some(exercise), place.lines())?;
     let text = fs::read_to_string(&place.path)?;
     Ok(Task {
-        exercise: exercise.cloned(),
+        exercise: exercise.clone(),
         file: place.path.strip_prefix(home).unwrap_or(&place.path).to_owned(),
         function: function_around(&text, place.line() - 1),
-        blank: dedented(&blank(exercise, id, &answer)),
+        blank: dedented(&blank(Some(exercise), id, &answer)),
         answer: dedented(&without_marks(&answer)),
     })
 }

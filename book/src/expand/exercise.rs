@@ -18,20 +18,9 @@ pub fn shown(home: &Path, id: &str, language: Language) -> Result<String> {
     let place = place(&task, language);
     let solution = language.pick("Solution", "Solución");
     let solution = folded(solution, &format!("```rust\n{answer}```"));
-    Ok(match &task.exercise {
-        Some(exercise) => {
-            let title = exercise.title.of(language.of_workshop());
-            let about = about(exercise, language);
-            let command =
-                format!("```sh\n{} hint {id}\n```", language.pick("cargo workshop", "cargo taller"));
-            let hints = hints(exercise, language);
-            format!(
-                "### {title} {{#{id}}}\n\n{place}\n{about}\n\n```rust\n{blank}```\n\n{command}\n\n{hints}{solution}"
-            )
-        }
-        // Its lesson has no lesson.toml yet.
-        None => format!("### {id} {{#{id}}}\n\n{place}\n\n```rust\n{blank}```\n\n{solution}"),
-    })
+    let title = task.exercise.title.of(language.of_workshop());
+    let (about, hints) = (about(&task.exercise, language), hints(&task.exercise, language));
+    Ok(format!("### {title} {{#{id}}}\n\n{place}\n{about}\n\n```rust\n{blank}```\n\n{hints}{solution}"))
 }
 
 fn place(task: &Task, language: Language) -> String {

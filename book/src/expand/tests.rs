@@ -134,7 +134,7 @@ fn an_exercise_has_its_texts_in_the_pages_language() {
 #[test]
 fn an_exercise_that_is_not_there_is_an_error() {
     let sample = Sample::new("unknown");
-    for id in ["ex-01-2", "ex-09-1", "exercise"] {
+    for id in ["ex-01-2", "ex-02-1", "ex-09-1", "exercise"] {
         assert!(sample.expand(&format!("{{{{#exercise {id}}}}}\n"), 0).is_err(), "{id}");
     }
     let inside_an_answer = "```rust\n{{#include ../../../lessons/01-namespaces/src/lib.rs:secret}}\n```\n";
