@@ -13,6 +13,7 @@ use lifecycle::terminal::RawMode;
 use namespaces::Process;
 use nix::errno::Errno;
 use nix::pty::{Winsize, openpty};
+use nix::sys::signal::{SigHandler, Signal};
 use nix::sys::termios::{LocalFlags, tcgetattr};
 
 use crate::lab::{self, BOTH, Test, Tool, soon};
@@ -134,6 +135,11 @@ fn restored(tool: &Tool) {
 
 /// What the stage of this name does: it makes its terminal raw, says so, and waits for a signal.
 pub fn raw() {
+    // Whoever started the tests may ignore some (nohup, a shell's background), and we would, too.
+    for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM] {
+        // SAFETY: no handler of ours is involved.
+        unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) }.unwrap();
+    }
     let _raw = RawMode::enter(std::io::stdin().as_fd()).unwrap();
     println!("raw");
     std::thread::sleep(Duration::from_secs(60));
