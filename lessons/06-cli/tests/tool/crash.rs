@@ -1,7 +1,7 @@
 //! The attack: bad luck at the worst moment.
 
 use std::fs;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 
 use namespaces::Process;
 
@@ -103,10 +103,27 @@ fn damaged(tool: &Tool) {
     }
 }
 
+/// A process that has nothing to do with any container. It goes also where the test fails.
+struct Stranger(Child);
+
+impl Stranger {
+    fn new() -> Stranger {
+        // Not our standard error: whoever reads that to its end would wait for this one.
+        Stranger(Command::new("sleep").arg("1000").stderr(Stdio::null()).spawn().unwrap())
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 fn reused_pid(tool: &Tool) {
     tool.says(&["create", "--name", "boat", "base"]);
-    let mut stranger = Command::new("sleep").arg("1000").spawn().unwrap();
-    let now = Process::with_pid(stranger.id() as i32).unwrap();
+    let mut stranger = Stranger::new();
+    let now = Process::with_pid(stranger.0.id() as i32).unwrap();
     let (path, mut record) = tool.record();
     record["state"]["status"] = "running".into();
     record["state"]["started_at"] = "2026-01-01T00:00:00.000000000Z".into();
@@ -117,9 +134,7 @@ fn reused_pid(tool: &Tool) {
     tool.fails(&["exec", "boat", "true"], 125, "is not running");
     tool.says(&["stop", "boat"]);
     tool.says(&["rm", "--force", "boat"]);
-    assert!(stranger.try_wait().unwrap().is_none(), "it was killed");
-    stranger.kill().unwrap();
-    stranger.wait().unwrap();
+    assert!(stranger.0.try_wait().unwrap().is_none(), "it was killed");
 }
 
 fn failed_start(tool: &Tool) {
