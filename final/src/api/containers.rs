@@ -229,6 +229,7 @@ async fn prune(State(app): State<App>, params: Params) -> Result {
     }
     let fits = |container: &Arc<Container>| {
         !container.is_running()
+            && !container.is_restarting()
             && container.with(|record| {
                 let labels = record.config.body.labels.as_ref();
                 filters.labels(|name| labels?.get(name).map(String::as_str))

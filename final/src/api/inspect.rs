@@ -215,7 +215,7 @@ pub fn inspect(engine: &Engine, container: &Container, size: bool) -> Inspect {
         hosts_path: file("hosts"),
         log_path: file("log.json"),
         name: format!("/{}", record.name),
-        restart_count: 0,
+        restart_count: config.restarts.count,
         driver: "overlay2",
         platform: "linux",
         mount_label: "",

@@ -102,7 +102,7 @@ pub fn list(engine: &Engine, wanted: &Wanted) -> Result<Vec<Summary>> {
             break;
         }
         let record = container.record();
-        let fits = (wanted.all || container.is_running())
+        let fits = (wanted.all || container.is_running() || container.is_restarting())
             && before.as_ref().is_none_or(|time| record.created_at < *time)
             && since.as_ref().is_none_or(|time| record.created_at > *time)
             && ancestors.as_ref().is_none_or(|ids| ids.contains(&record.config.image_id))

@@ -1,5 +1,6 @@
 //! The flags that describe a container, shared by `run` and `create`, and the body they become.
 
+mod life;
 pub mod networks;
 mod privileges;
 
@@ -137,12 +138,8 @@ pub struct Options {
     /// Read-only root file system
     #[arg(long)]
     pub read_only: bool,
-    /// Signal that stops it
-    #[arg(long, value_name = "SIGNAL")]
-    pub stop_signal: Option<String>,
-    /// Seconds to wait for it to stop
-    #[arg(long, value_name = "SECONDS")]
-    pub stop_timeout: Option<i64>,
+    #[command(flatten)]
+    life: life::Life,
     /// Pull the image
     #[arg(long, value_enum, default_value = "missing")]
     pub pull: Pull,
@@ -218,6 +215,7 @@ impl Options {
             ..HostConfig::default()
         };
         self.networks.apply(&mut host);
+        self.life.apply(&mut host)?;
         self.privileges.apply(&mut host)?;
         Ok(ContainerCreateBody {
             hostname: Some(self.hostname.clone().unwrap_or_default()),
@@ -237,8 +235,9 @@ impl Options {
             // `--entrypoint ""` takes the image's away: a list with one empty word, says Docker.
             entrypoint: self.entrypoint.clone().map(|program| vec![program]),
             labels: Some(parse::labels(&self.label)?),
-            stop_signal: self.stop_signal.clone(),
-            stop_timeout: self.stop_timeout,
+            stop_signal: self.life.stop_signal.clone(),
+            stop_timeout: self.life.stop_timeout,
+            healthcheck: self.life.health()?,
             host_config: Some(host),
             networking_config: Some(NetworkingConfig { endpoints_config: Some(endpoints) }),
             ..ContainerCreateBody::default()

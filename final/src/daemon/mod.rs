@@ -110,7 +110,7 @@ async fn serve(
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let engine = Engine::open(settings)?;
-    reconcile(&engine).await?;
+    reconcile(&engine, autostarted).await?;
 
     let (end, mut ended) = mpsc::channel(1);
     let app = App { engine: engine.clone(), end, autostarted };

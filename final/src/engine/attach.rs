@@ -85,6 +85,9 @@ pub async fn attach(engine: &Engine, container: &Arc<Container>, streams: Stream
             container.id
         )));
     }
+    if container.is_restarting() {
+        container.process()?;
+    }
     if container.is_running() {
         let stream = monitor::attach(&engine.socket(&container.id), streams).await?;
         return Ok(Attachment { stream, place: None });

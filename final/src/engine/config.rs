@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::endpoints::Endpoint;
 use super::error::{Error, Result};
+use super::restart::Restarts;
 
 /// What the engine keeps of a container in its record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +30,9 @@ pub struct Config {
     /// The ports of the host that are its own, while it runs.
     #[serde(default)]
     pub published: Vec<Mapping>,
+    /// How often its policy has started it again.
+    #[serde(default)]
+    pub restarts: Restarts,
 }
 
 /// A volume or a path of the host at a place in the container.

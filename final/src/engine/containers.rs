@@ -38,6 +38,8 @@ pub struct Life {
     pub ended: u64,
     /// Whether it runs.
     pub running: bool,
+    /// Whether it waits for its next run, by its restart policy.
+    pub restarting: bool,
     /// Whether the last run's monitor still cleans up.
     pub cleaning: bool,
     /// Whether it was removed.
@@ -82,6 +84,11 @@ impl Container {
         self.with(|record| matches!(record.state.status, Status::Running | Status::Paused))
     }
 
+    /// Whether it waits for its next run, by its restart policy.
+    pub fn is_restarting(&self) -> bool {
+        self.with(|record| record.state.status == Status::Restarting)
+    }
+
     /// Its PID 1, if it runs.
     ///
     /// # Errors
@@ -89,6 +96,10 @@ impl Container {
     pub fn process(&self) -> Result<Process> {
         match self.state() {
             State { process: Some(process), status: Status::Running | Status::Paused, .. } => Ok(process),
+            State { status: Status::Restarting, .. } => Err(Error::conflict(format!(
+                "Container {} is restarting, wait until the container is running",
+                self.id
+            ))),
             _ => Err(Error::conflict(format!("Container {} is not running", self.id))),
         }
     }

@@ -11,6 +11,7 @@ use super::containers::Container;
 use super::endpoints::Endpoint;
 use super::error::{Error, Result, blocking};
 use super::files::hostname;
+use super::restart::Restarts;
 use super::{Engine, images, limits, options, platform, volumes};
 
 /// Makes a container from Docker's create body; and says what it will have to do without.
@@ -59,6 +60,7 @@ fn make(
         mounts: Vec::new(),
         networks: BTreeMap::new(),
         published: Vec::new(),
+        restarts: Restarts::default(),
     };
     match config.network_mode().strip_prefix("container:") {
         Some(name) => share_network(engine, &mut config, name)?,

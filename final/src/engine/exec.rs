@@ -256,6 +256,7 @@ fn runs(container: &Container) -> Result<()> {
             "Container {} is paused, unpause the container before exec",
             container.name()
         ))),
+        Status::Restarting => container.process().map(drop),
         _ => Err(Error::conflict(format!("container {} is not running", container.id))),
     }
 }

@@ -28,6 +28,7 @@ pub mod processes;
 pub mod profile;
 pub mod reconcile;
 pub mod resources;
+pub mod restart;
 pub mod security;
 pub mod spec;
 pub mod start;
@@ -122,8 +123,8 @@ impl Engine {
         self.support.get_or_init(|| limits::support(&self.settings.cgroup_parent))
     }
 
-    /// Whether something runs: then the engine must not end by itself.
+    /// Whether something runs, or is about to: then the engine must not end by itself.
     pub fn is_busy(&self) -> bool {
-        self.containers.all().iter().any(|container| container.is_running())
+        self.containers.all().iter().any(|container| container.is_running() || container.is_restarting())
     }
 }

@@ -3,11 +3,11 @@
 //! An option that was asked for and left out in silence is the worst answer: a program would run
 //! with less protection, or without its ports, and nobody would know.
 
-use bollard_stubs::models::{ContainerCreateBody, EndpointSettings, HostConfig, RestartPolicyNameEnum};
+use bollard_stubs::models::{ContainerCreateBody, EndpointSettings, HostConfig};
 use lifecycle::log::Bounds;
 
 use super::error::{Error, Result};
-use super::{capabilities, devices, files, limits, ports, security, stop, sysctls, ulimits};
+use super::{capabilities, devices, files, limits, ports, restart, security, stop, sysctls, ulimits};
 
 /// Checks a create body.
 ///
@@ -71,8 +71,6 @@ fn check_host(host: &HostConfig) -> Result<()> {
     let word = |text: &Option<String>, harmless: &[&str]| {
         text.as_deref().is_some_and(|text| !text.is_empty() && !harmless.contains(&text))
     };
-    let policy = host.restart_policy.as_ref().and_then(|policy| policy.name);
-    let none = [None, Some(RestartPolicyNameEnum::EMPTY), Some(RestartPolicyNameEnum::NO)];
     let log = host.log_config.as_ref();
     let unknown_log = log.is_some_and(|log| word(&log.typ, &["json-file", "none"]));
     log_bounds(host)?;
@@ -81,7 +79,6 @@ fn check_host(host: &HostConfig) -> Result<()> {
         ("--link", filled(&host.links)),
         ("--volumes-from", filled(&host.volumes_from)),
         ("--volume-driver", word(&host.volume_driver, &["local"])),
-        ("--restart", !none.contains(&policy)),
         ("--pid", word(&host.pid_mode, &["private"])),
         ("--ipc container:NAME", host.ipc_mode.as_deref().is_some_and(|mode| mode.starts_with("container:"))),
         ("--userns", word(&host.userns_mode, &["host"])),
@@ -108,6 +105,7 @@ fn check_host(host: &HostConfig) -> Result<()> {
         ("--cpu-count (Windows)", positive(host.cpu_count) || positive(host.cpu_percent)),
         ("--io-maxiops (Windows)", positive(host.io_maximum_iops) || positive(host.io_maximum_bandwidth)),
     ])?;
+    restart::check(host)?;
     limits::check(host)?;
     capabilities::check(host)?;
     security::check(host)?;
@@ -211,8 +209,7 @@ mod tests {
 
     #[test]
     fn what_this_engine_does_not_have_is_refused_by_name() {
-        let refused =
-            [(r#"{"RestartPolicy":{"Name":"always"}}"#, "--restart"), (r#"{"PidMode":"host"}"#, "--pid")];
+        let refused = [(r#"{"Links":["a:b"]}"#, "--link"), (r#"{"PidMode":"host"}"#, "--pid")];
         for (host, flag) in refused {
             let error = checked(host).unwrap_err();
             assert!(error.kind == Kind::Unsupported && error.message.contains(flag), "{host}: {error}");

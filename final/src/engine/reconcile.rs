@@ -13,12 +13,15 @@ use super::containers::Container;
 use super::error::{Result, blocking};
 use super::monitor::{Monitor, SOCKET_NAME};
 use super::start::{after_cleaning, ended, follow, save_started, unwatched_exit};
-use super::{pause, ports, stop};
+use super::{pause, ports, restart, stop};
 use crate::bundle::Event;
 
 /// Takes up every container that still runs, notes the end of those that don't, and frees what the
 /// dead have left behind.
-pub async fn reconcile(engine: &Arc<Engine>) -> Result<()> {
+///
+/// `in_passing`: a client has started this engine because it needed one, and nobody decided that now
+/// everything is to run again.
+pub async fn reconcile(engine: &Arc<Engine>, in_passing: bool) -> Result<()> {
     let mut over = Vec::new();
     for container in engine.containers.all() {
         let state = container.state();
@@ -65,6 +68,7 @@ pub async fn reconcile(engine: &Arc<Engine>) -> Result<()> {
     for container in over {
         after_cleaning(engine, &container).await;
     }
+    restart::bring_back(engine, in_passing).await;
     Ok(())
 }
 

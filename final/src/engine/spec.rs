@@ -331,6 +331,7 @@ mod tests {
                 mounts: vec![mount("/data/inner", false), mount("/data", true)],
                 networks: Default::default(),
                 published: vec![],
+                restarts: Default::default(),
             },
             state: State::default(),
         }

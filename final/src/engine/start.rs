@@ -17,7 +17,7 @@ use super::copy_up::copy_up;
 use super::error::{Error, Kind, Result, blocking};
 use super::monitor::{Handed, Monitor};
 use super::ports::{self, Reserved};
-use super::{files, spec, stop};
+use super::{files, restart, spec, stop};
 use crate::bundle::{Event, Exited, Extra};
 
 /// Starts a container; returns when its program runs.
@@ -30,13 +30,24 @@ pub async fn start(engine: &Arc<Engine>, container: &Arc<Container>) -> Result<(
     if container.life().borrow().removed {
         return Err(Error::not_found(format!("No such container: {}", container.id)));
     }
+    if container.is_restarting() {
+        return Err(Error::not_modified("it is about to run again"));
+    }
+    if !container.is_running() {
+        restart::started_by_hand(engine, container).await?;
+    }
+    start_locked(engine, container).await
+}
+
+/// The same with the container's operation held: also for one that its restart policy starts.
+pub async fn start_locked(engine: &Arc<Engine>, container: &Arc<Container>) -> Result<()> {
     match container.state().status {
-        Status::Running | Status::Restarting => return Err(Error::not_modified("it runs already")),
+        Status::Running => return Err(Error::not_modified("it runs already")),
         Status::Paused => {
             return Err(Error::conflict("cannot start a paused container, try unpause instead"));
         }
         Status::Dead => return Err(Error::conflict("container is marked for removal and cannot be started")),
-        Status::Created | Status::Exited => {}
+        Status::Created | Status::Exited | Status::Restarting => {}
     }
     stop::cleaned(container).await;
     // Who attaches from now on waits until it runs, and is then put through to its monitor.
@@ -44,7 +55,7 @@ pub async fn start(engine: &Arc<Engine>, container: &Arc<Container>) -> Result<(
     match run(engine, container).await {
         Ok((process, monitor)) => {
             let (engine, container) = (engine.clone(), container.clone());
-            container.tell(|life| (life.running, life.cleaning) = (true, true));
+            container.tell(|life| (life.running, life.restarting, life.cleaning) = (true, false, true));
             // First this, then its end: a program may have ended before we get here.
             let saved = save_started(&engine, &container, process).await;
             drop(gate);
@@ -166,6 +177,9 @@ async fn failed(engine: &Arc<Engine>, container: &Arc<Container>, failure: Failu
     let Failure { code, message, kind } = failure;
     let words = message.clone();
     let changed = change(engine, container, move |state| {
+        if state.status == Status::Restarting {
+            state.status = Status::Exited;
+        }
         state.process = None;
         state.exit_code = code;
         state.error = words;
@@ -175,7 +189,10 @@ async fn failed(engine: &Arc<Engine>, container: &Arc<Container>, failure: Failu
     }
     ports::release(engine, container).await;
     engine.networks.disconnect(engine, container).await;
-    container.tell(|life| life.ended += 1);
+    container.tell(|life| {
+        life.restarting = false;
+        life.ended += 1;
+    });
     if container.with(|record| record.config.auto_remove()) {
         stop::remove_stopped(engine, container, true).await;
     }
@@ -214,13 +231,16 @@ pub async fn follow(engine: Arc<Engine>, container: Arc<Container>, process: Pro
             None => break unwatched_exit(&engine, &container, process).await,
         }
     };
-    ended(&engine, &container, exited).await;
+    let again = ended(&engine, &container, exited).await;
     if container.with(|record| record.config.auto_remove()) {
         stop::retire(&engine, &container).await;
     }
     // The end of the connection is the end of the monitor: all is cleaned up then.
     while monitor.next().await.is_some() {}
     after_cleaning(&engine, &container).await;
+    if let Some(wait) = again {
+        restart::later(&engine, &container, wait);
+    }
 }
 
 /// How a container ended whose monitor is gone without having told us.
@@ -245,11 +265,13 @@ pub async fn unwatched_exit(engine: &Arc<Engine>, container: &Container, process
     exited.unwrap_or_else(|| Exited { code: 137, oom_killed: false, finished_at: now() })
 }
 
-/// Writes the end of a run down and tells those who wait.
-pub async fn ended(engine: &Arc<Engine>, container: &Arc<Container>, exited: Exited) {
+/// Writes the end of a run down and tells those who wait; and says how long to wait for the next run,
+/// if the restart policy wants one.
+pub async fn ended(engine: &Arc<Engine>, container: &Arc<Container>, exited: Exited) -> Option<Duration> {
     let code = exited.code;
+    let again = restart::decide(engine, container, code).await;
     let changed = change(engine, container, move |state| {
-        state.status = Status::Exited;
+        state.status = if again.is_some() { Status::Restarting } else { Status::Exited };
         state.process = None;
         state.exit_code = exited.code;
         state.oom_killed = exited.oom_killed;
@@ -260,10 +282,12 @@ pub async fn ended(engine: &Arc<Engine>, container: &Arc<Container>, exited: Exi
     }
     container.tell(|life| {
         life.running = false;
+        life.restarting = again.is_some();
         life.ended += 1;
     });
     engine.events.died(container, code);
     engine.execs.forget(&container.id);
+    again
 }
 
 /// The last run is cleaned up: its address is free, and a `--rm` container goes.

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::Engine;
 use super::containers::{Container, Life};
 use super::error::{Error, Kind, Result, blocking};
-use super::{pause, processes, start, volumes};
+use super::{pause, processes, restart, start, volumes};
 
 /// How long a killed container may take until we stop believing that it dies.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -45,13 +45,27 @@ pub fn parse_signal(text: &str) -> Result<i32> {
     number.filter(|number| (1..=libc::SIGRTMAX()).contains(number)).ok_or_else(invalid)
 }
 
-/// Sends a signal to a running container's PID 1.
+/// Sends a signal to a running container's PID 1. One that waits for its next run by its restart policy
+/// only isn't started any more.
 pub async fn kill(engine: &Arc<Engine>, container: &Arc<Container>, signal: i32) -> Result<()> {
+    if container.is_restarting() && ends(container, signal) {
+        let _operation = container.operation.lock().await;
+        if container.is_restarting() {
+            return restart::give_up(engine, container).await;
+        }
+    }
+    send(engine, container, signal).await
+}
+
+async fn send(engine: &Arc<Engine>, container: &Arc<Container>, signal: i32) -> Result<()> {
     let cannot = |error: Error| Error {
         message: format!("Cannot kill container: {}: {}", container.name(), error.message),
         ..error
     };
     let process = container.process().map_err(cannot)?;
+    if ends(container, signal) {
+        restart::stopped_by_hand(engine, container).await?;
+    }
     let sent = blocking(move || processes::signal(process, signal)).await.map_err(cannot)?;
     if !sent {
         return Err(cannot(Error::conflict(format!("Container {} is not running", container.id))));
@@ -88,6 +102,11 @@ pub async fn stop(
     seconds: Option<i64>,
 ) -> Result<()> {
     let _operation = container.operation.lock().await;
+    if container.is_restarting() {
+        restart::give_up(engine, container).await?;
+        engine.events.container("stop", container);
+        return Ok(());
+    }
     if !container.is_running() {
         return Err(Error::not_modified("it is stopped already"));
     }
@@ -103,7 +122,9 @@ async fn stop_running(
     let own = container.with(|record| record.config.body.stop_signal.clone());
     let signal = parse_signal(signal.or(own.as_deref()).filter(|name| !name.is_empty()).unwrap_or("TERM"))?;
     let seconds = seconds.or(container.with(|record| record.config.body.stop_timeout)).unwrap_or(10);
-    match kill(engine, container, signal).await {
+    // By whatever signal.
+    restart::stopped_by_hand(engine, container).await?;
+    match send(engine, container, signal).await {
         // It has ended by itself in this moment, and we are about to hear of it.
         Err(error) if error.kind == Kind::Conflict => {}
         killed => killed?,
@@ -116,12 +137,16 @@ async fn stop_running(
         }
         Err(_negative) => stopped(container).await,
     }
+    if container.is_restarting() {
+        // It had ended by itself just before.
+        restart::give_up(engine, container).await?;
+    }
     engine.events.container("stop", container);
     Ok(())
 }
 
 async fn kill_and_wait(engine: &Arc<Engine>, container: &Arc<Container>) -> Result<()> {
-    match kill(engine, container, libc::SIGKILL).await {
+    match send(engine, container, libc::SIGKILL).await {
         // Its process has ended already, and we are about to hear of it.
         Err(error) if error.kind == Kind::Conflict => {}
         killed => killed?,
@@ -146,6 +171,8 @@ pub async fn restart(
         let _operation = container.operation.lock().await;
         if container.is_running() {
             stop_running(engine, container, signal, seconds).await?;
+        } else if container.is_restarting() {
+            restart::give_up(engine, container).await?;
         }
     }
     start::start(engine, container).await?;
@@ -189,7 +216,9 @@ pub fn wait(container: &Arc<Container>, condition: Condition) -> impl Future<Out
     let before = *life.borrow_and_update();
     async move {
         let done = |life: &Life| match condition {
-            Condition::NotRunning => !life.running,
+            Condition::NotRunning => {
+                !life.running && !life.restarting || life.ended > before.ended || life.removed
+            }
             Condition::NextExit => life.ended > before.ended || life.removed,
             Condition::Removed => life.removed,
         };
@@ -221,8 +250,9 @@ pub async fn remove(
     let _operation = container.operation.lock().await;
     let state = container.state();
     match state.status {
-        // One that was started again between the kill and the lock.
+        // One that was started again between the kill and the lock, or is about to be.
         Status::Running | Status::Paused if force => kill_and_wait(engine, container).await?,
+        Status::Restarting if force => restart::give_up(engine, container).await?,
         Status::Paused => {
             return Err(Error::conflict(format!(
                 "cannot remove container \"{}\": container is paused and must be unpaused first",

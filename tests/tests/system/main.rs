@@ -17,6 +17,7 @@ mod platform;
 mod ports;
 mod privileges;
 mod pull;
+mod restart;
 mod run_flags;
 mod shell;
 mod volumes;
@@ -28,6 +29,7 @@ fn main() -> std::process::ExitCode {
         lifecycle::CASES,
         exit_codes::CASES,
         pull::CASES,
+        restart::CASES,
         limits::CASES,
         paused::CASES,
         platform::CASES,
