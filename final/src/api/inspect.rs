@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
+use bollard_stubs::models::HealthConfig;
 use lifecycle::record::{Record, Status};
 use network::publish::{Mapping, Protocol};
 use serde::Serialize;
@@ -17,6 +18,7 @@ use crate::engine::config::{Config, MountPoint};
 use crate::engine::containers::Container;
 use crate::engine::endpoints::{Endpoint, names_of};
 use crate::engine::files::hostname;
+use crate::engine::health::Health;
 use crate::engine::ports::shown;
 
 #[derive(Debug, Serialize)]
@@ -67,6 +69,8 @@ struct InspectState {
     error: String,
     started_at: String,
     finished_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health: Option<Health>,
 }
 
 #[derive(Debug, Serialize)]
@@ -95,6 +99,8 @@ struct InspectConfig {
     stop_signal: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stop_timeout: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    healthcheck: Option<HealthConfig>,
 }
 
 #[derive(Debug, Serialize)]
@@ -208,7 +214,7 @@ pub fn inspect(engine: &Engine, container: &Container, size: bool) -> Inspect {
         created: record.created_at.clone(),
         path: command.next().unwrap_or_default(),
         args: command.collect(),
-        state: state(&record),
+        state: state(&record, container.health.get()),
         image: config.image_id.clone(),
         resolv_conf_path: file("resolv.conf"),
         hostname_path: file("hostname"),
@@ -232,7 +238,7 @@ pub fn inspect(engine: &Engine, container: &Container, size: bool) -> Inspect {
     }
 }
 
-fn state(record: &Record<Config>) -> InspectState {
+fn state(record: &Record<Config>, health: Option<Health>) -> InspectState {
     let state = &record.state;
     InspectState {
         status: state.status.word(),
@@ -246,6 +252,7 @@ fn state(record: &Record<Config>) -> InspectState {
         error: state.error.clone(),
         started_at: state.started_at.clone().unwrap_or_else(|| NEVER.to_owned()),
         finished_at: state.finished_at.clone().unwrap_or_else(|| NEVER.to_owned()),
+        health,
     }
 }
 
@@ -280,6 +287,7 @@ fn inspect_config(record: &Record<Config>) -> InspectConfig {
         labels: body.labels.clone().unwrap_or_default().into_iter().collect(),
         stop_signal: body.stop_signal.clone(),
         stop_timeout: body.stop_timeout,
+        healthcheck: body.healthcheck.clone(),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::engine::Engine;
 use crate::engine::config::Config;
 use crate::engine::containers::Container;
 use crate::engine::error::{Error, Result};
+use crate::engine::health::{Health, Word};
 use crate::engine::ports::shown;
 
 /// Which containers are wanted.
@@ -163,7 +164,7 @@ fn summary(engine: &Engine, container: &Arc<Container>, record: &Record<Config>,
         size_root_fs: size_rw.map(|size| size + image_size()),
         labels: config.body.labels.clone().unwrap_or_default().into_iter().collect(),
         state: record.state.status.word(),
-        status: status(&record.state),
+        status: status(&record.state, container.health.get()),
         host_config: json!({ "NetworkMode": config.network_mode() }),
         network_settings: NetworkSettings { networks: endpoints(engine, record) },
         mounts: config.mounts.iter().map(mount_point).collect(),
@@ -199,11 +200,15 @@ fn command(words: &[String]) -> String {
 }
 
 /// `Up 3 seconds`, `Exited (0) 5 minutes ago`.
-fn status(state: &State) -> String {
+fn status(state: &State, health: Option<Health>) -> String {
     let ago = |time: &Option<String>| times::words(time.as_deref().map_or(0, times::since));
     match state.status {
         Status::Created => "Created".to_owned(),
-        Status::Running => format!("Up {}", ago(&state.started_at)),
+        Status::Running => match health.map(|health| health.status) {
+            None => format!("Up {}", ago(&state.started_at)),
+            Some(Word::Starting) => format!("Up {} (health: starting)", ago(&state.started_at)),
+            Some(word) => format!("Up {} ({})", ago(&state.started_at), word.word()),
+        },
         Status::Paused => format!("Up {} (Paused)", ago(&state.started_at)),
         Status::Restarting => format!("Restarting ({}) {} ago", state.exit_code, ago(&state.finished_at)),
         Status::Exited => format!("Exited ({}) {} ago", state.exit_code, ago(&state.finished_at)),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::endpoints::Endpoint;
 use super::error::{Error, Result};
+use super::health;
 use super::restart::Restarts;
 
 /// What the engine keeps of a container in its record.
@@ -106,6 +107,7 @@ pub fn merge(body: &mut ContainerCreateBody, image: &Run) -> Result<()> {
     if body.stop_signal.is_none() {
         body.stop_signal = image.stop_signal.clone();
     }
+    health::merge(&mut body.healthcheck, image.healthcheck.as_ref());
     body.env = Some(environment(image.env.iter(), body.env.iter().flatten()));
     let mut labels: HashMap<String, String> = image.labels.clone().into_iter().collect();
     labels.extend(body.labels.take().unwrap_or_default());

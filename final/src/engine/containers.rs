@@ -11,6 +11,7 @@ use tokio::sync::{Mutex as AsyncMutex, watch};
 use super::attach::Waiting;
 use super::config::Config;
 use super::error::{Error, Result, name_taken};
+use super::health::Kept;
 use super::names;
 
 /// One container.
@@ -25,6 +26,8 @@ pub struct Container {
     pub operation: AsyncMutex<()>,
     /// Who attached before the start: they are handed to the monitor.
     pub waiting: Waiting,
+    /// Whether it is well, as far as somebody looks.
+    pub health: Kept,
     record: Mutex<Record<Config>>,
     /// Held while the record is being written, so that the last state is what stays.
     saving: Mutex<()>,
@@ -53,6 +56,7 @@ impl Container {
             folder,
             operation: AsyncMutex::new(()),
             waiting: Waiting::default(),
+            health: Kept::default(),
             record: Mutex::new(record),
             saving: Mutex::new(()),
             life: watch::Sender::new(Life::default()),

@@ -116,6 +116,11 @@ impl Execs {
         ids
     }
 
+    /// Forgets one of which nobody will ask.
+    pub fn remove(&self, id: &str) {
+        self.lock().remove(id);
+    }
+
     /// Forgets those of a container that has ended, a moment later: who ran one in it still wants
     /// to know how it ended.
     pub fn forget(self: &Execs, container: &str) {

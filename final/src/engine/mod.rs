@@ -15,6 +15,7 @@ pub mod error;
 pub mod events;
 pub mod exec;
 pub mod files;
+pub mod health;
 pub mod images;
 pub mod limits;
 pub mod monitor;

@@ -7,7 +7,7 @@ use bollard_stubs::models::{ContainerCreateBody, EndpointSettings, HostConfig};
 use lifecycle::log::Bounds;
 
 use super::error::{Error, Result};
-use super::{capabilities, devices, files, limits, ports, restart, security, stop, sysctls, ulimits};
+use super::{capabilities, devices, files, health, limits, ports, restart, security, stop, sysctls, ulimits};
 
 /// Checks a create body.
 ///
@@ -15,17 +15,10 @@ use super::{capabilities, devices, files, limits, ports, restart, security, stop
 /// What makes no sense is invalid; what isn't there yet is unsupported, with the flag's name.
 pub fn check(body: &ContainerCreateBody) -> Result<()> {
     let host = body.host_config.clone().unwrap_or_default();
-    refuse(&[
-        ("--network none by NetworkDisabled", body.network_disabled == Some(true)),
-        (
-            "a health check (--health-cmd)",
-            body.healthcheck.as_ref().is_some_and(|check| {
-                check.test.as_ref().is_some_and(|test| !test.is_empty() && test[0] != "NONE")
-            }),
-        ),
-    ])?;
+    refuse(&[("--network none by NetworkDisabled", body.network_disabled == Some(true))])?;
     let domain = body.domainname.as_ref().is_some_and(|domain| !domain.is_empty());
     refuse(&[("--domainname", domain)])?;
+    health::check(body)?;
     check_host(&host)?;
     let named = body.hostname.as_deref().is_some_and(|name| !name.is_empty());
     if named && host.uts_mode.as_deref() == Some("host") {

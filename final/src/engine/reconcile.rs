@@ -13,7 +13,7 @@ use super::containers::Container;
 use super::error::{Result, blocking};
 use super::monitor::{Monitor, SOCKET_NAME};
 use super::start::{after_cleaning, ended, follow, save_started, unwatched_exit};
-use super::{pause, ports, restart, stop};
+use super::{health, pause, ports, restart, stop};
 use crate::bundle::Event;
 
 /// Takes up every container that still runs, notes the end of those that don't, and frees what the
@@ -25,6 +25,7 @@ pub async fn reconcile(engine: &Arc<Engine>, in_passing: bool) -> Result<()> {
     let mut over = Vec::new();
     for container in engine.containers.all() {
         let state = container.state();
+        health::remember(&container);
         match state.process {
             Some(process) if container.is_running() => {
                 if !take_up(engine, &container, process).await {
@@ -82,6 +83,7 @@ async fn found_running(engine: &Arc<Engine>, container: &Arc<Container>) -> bool
     if let Err(error) = save_started(engine, container, process).await {
         tracing::warn!("container {}: {error}", container.id);
     }
+    health::go_on(engine, container);
     tokio::spawn(follow(engine.clone(), container.clone(), process, monitor));
     true
 }
@@ -96,6 +98,7 @@ async fn take_up(engine: &Arc<Engine>, container: &Arc<Container>, process: Proc
         if let Err(error) = pause::look(engine, container).await {
             tracing::warn!("container {}: {error}", container.id);
         }
+        health::go_on(engine, container);
         tokio::spawn(follow(engine.clone(), container.clone(), process, monitor));
         return true;
     }

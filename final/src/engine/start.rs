@@ -17,7 +17,7 @@ use super::copy_up::copy_up;
 use super::error::{Error, Kind, Result, blocking};
 use super::monitor::{Handed, Monitor};
 use super::ports::{self, Reserved};
-use super::{files, restart, spec, stop};
+use super::{files, health, restart, spec, stop};
 use crate::bundle::{Event, Exited, Extra};
 
 /// Starts a container; returns when its program runs.
@@ -64,6 +64,7 @@ pub async fn start_locked(engine: &Arc<Engine>, container: &Arc<Container>) -> R
                 // It runs, and that is the answer. An engine that comes back asks the monitor.
                 tracing::warn!("container {}: {error}", container.id);
             }
+            health::begin(&engine, &container);
             tokio::spawn(follow(engine, container, process, monitor));
             Ok(())
         }

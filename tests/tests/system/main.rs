@@ -7,6 +7,7 @@ mod bad_input;
 mod daemon;
 mod docker_client;
 mod exit_codes;
+mod health;
 mod lifecycle;
 mod limits;
 mod names;
@@ -27,6 +28,7 @@ fn main() -> std::process::ExitCode {
         shell::CASES,
         run_flags::CASES,
         lifecycle::CASES,
+        health::CASES,
         exit_codes::CASES,
         pull::CASES,
         restart::CASES,
