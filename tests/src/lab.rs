@@ -46,6 +46,7 @@ pub struct Lab {
     kind: Kind,
     form: Form,
     daemon: RefCell<Option<Child>>,
+    daemon_flags: RefCell<Vec<String>>,
 }
 
 impl Lab {
@@ -69,6 +70,7 @@ impl Lab {
             folder,
             form,
             daemon: RefCell::new(None),
+            daemon_flags: RefCell::default(),
         })
     }
 
@@ -199,6 +201,11 @@ impl Lab {
         }
     }
 
+    /// Flags that the engine is started with from now on, beside those of every lab.
+    pub fn daemon_takes(&self, flags: &[&str]) {
+        *self.daemon_flags.borrow_mut() = flags.iter().map(ToString::to_string).collect();
+    }
+
     /// Sees to it that the engine runs.
     pub fn with_daemon(&self) {
         if self.daemon.borrow().is_none() {
@@ -233,6 +240,7 @@ impl Lab {
         };
         command.arg("-H").arg(format!("unix://{}", self.socket().display()));
         command.arg("--data-root").arg(data_root).arg("--exec-root").arg(self.exec_root());
+        command.args(self.daemon_flags.borrow().iter());
         let log = File::options().create(true).append(true).open(self.daemon_log())?;
         command.stdout(log.try_clone()?).stderr(log);
         let mut child = command.spawn().context("starting the engine")?;

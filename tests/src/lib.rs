@@ -13,6 +13,7 @@
 #![allow(clippy::expect_used)]
 
 pub mod case;
+pub mod certificates;
 pub mod cgroup;
 pub mod engine;
 pub mod image;

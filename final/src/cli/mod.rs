@@ -4,6 +4,8 @@
 mod attach;
 mod create;
 mod detach;
+mod dial_stdio;
+mod engine;
 mod exec;
 mod export;
 mod failure;
@@ -62,12 +64,8 @@ use crate::client::{Client, Endpoint, autostart};
     max_term_width = 100
 )]
 pub struct Cli {
-    /// Engine to talk to: unix:///path or tcp://host:port (also CANOA_HOST)
-    #[arg(short = 'H', long, value_name = "ADDRESS")]
-    host: Option<String>,
-    /// One of Docker's contexts, by name
-    #[arg(short, long, value_name = "NAME")]
-    context: Option<String>,
+    #[command(flatten)]
+    engine: engine::Flags,
     /// Show help
     // `-h` is the host name of `run`, as it is Docker's.
     #[arg(long, global = true, action = ArgAction::HelpShort)]
@@ -183,8 +181,7 @@ pub fn main() -> ExitCode {
 
 fn start(cli: Cli) -> Outcome {
     let fails = usage::failure_code(&cli.command);
-    let endpoint = Endpoint::choose(cli.host.as_deref(), cli.context.as_deref())
-        .map_err(|error| Failure::from(error).code(fails))?;
+    let endpoint = Endpoint::choose(&cli.engine.into()).map_err(|error| Failure::from(error).code(fails))?;
     // One thread is enough for one command, and starts fastest.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -227,6 +224,7 @@ async fn dispatch(client: &Client, command: Command) -> Outcome {
         Command::Volume(command) => volume::run(client, command).await,
         Command::System(system::Command::Info(args)) => info::run(client, args).await,
         Command::System(system::Command::Reset(args)) => system::reset(client, args).await,
+        Command::System(system::Command::DialStdio) => dial_stdio::run(client).await,
         Command::System(system::Command::Stop) => system::stop(client.endpoint().clone()).await,
         Command::Daemon => Err(Failure::new("write \"canoa daemon\", without flags before the word")),
     }

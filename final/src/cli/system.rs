@@ -17,6 +17,9 @@ pub enum Command {
     /// End the daemon; running containers go on without it
     Stop,
     Reset(ResetArgs),
+    /// Join standard input and output to the engine's socket: what ssh:// calls at the other end
+    #[command(hide = true)]
+    DialStdio,
 }
 
 /// Remove everything of canoa's from this machine: containers, images, networks, volumes

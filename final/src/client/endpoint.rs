@@ -6,12 +6,12 @@
 
 use std::env;
 use std::fmt;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use serde_json::Value;
-
+use super::context;
 use super::error::{Error, Result};
+use super::ssh::Destination;
+use super::tls::Tls;
 use crate::paths;
 
 /// Where an engine listens.
@@ -21,55 +21,118 @@ pub enum Endpoint {
     Own(PathBuf),
     /// Somebody's socket.
     Unix(PathBuf),
-    /// Plain HTTP, `host:port`.
-    Tcp(String),
+    /// HTTP over TCP.
+    Tcp {
+        /// `host:port`.
+        address: String,
+        /// In TLS; `None` for all to read.
+        tls: Option<Tls>,
+    },
+    /// Another machine, through ssh.
+    Ssh(Destination),
+}
+
+/// What the flags say.
+#[derive(Debug, Clone, Default)]
+pub struct Wish {
+    /// `-H`.
+    pub host: Option<String>,
+    /// `--context`.
+    pub context: Option<String>,
+    /// `--tls`: in TLS, whoever answers.
+    pub tls: bool,
+    /// `--tlsverify`: in TLS, and only with an engine whose certificate the authority has signed.
+    pub verify: bool,
+    /// `--tlscacert`.
+    pub authority: Option<PathBuf>,
+    /// `--tlscert`.
+    pub certificate: Option<PathBuf>,
+    /// `--tlskey`.
+    pub key: Option<PathBuf>,
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Endpoint::Own(path) | Endpoint::Unix(path) => write!(f, "unix://{}", path.display()),
-            Endpoint::Tcp(address) => write!(f, "tcp://{address}"),
+            Endpoint::Tcp { address, .. } => write!(f, "tcp://{address}"),
+            Endpoint::Ssh(destination) => destination.fmt(f),
         }
     }
 }
 
 impl Endpoint {
-    /// Finds out which engine is meant by the flags `-H` and `--context` and by the environment.
+    /// Finds out which engine is meant by the flags and by the environment.
     ///
     /// # Errors
-    /// An address that makes no sense, or a context that does not exist.
-    pub fn choose(host: Option<&str>, context: Option<&str>) -> Result<Endpoint> {
+    /// An address that makes no sense, a context that does not exist, a certificate that is missing.
+    pub fn choose(wish: &Wish) -> Result<Endpoint> {
         let variable = env::var("CANOA_HOST").ok().filter(|host| !host.is_empty());
-        match (host, variable, context) {
-            (Some(host), _, _) => parse(host, "-H"),
-            (None, Some(host), _) => parse(&host, "CANOA_HOST"),
-            (None, None, Some(name)) => parse(&context_host(&docker_config(), name)?, "--context"),
+        match (&wish.host, variable, &wish.context) {
+            // Docker's words.
+            (Some(_), _, Some(_)) => Err(Error::Endpoint(
+                "conflicting options: cannot specify both --host and --context".to_owned(),
+            )),
+            (Some(host), ..) => parse(host, "-H", tls(wish)?),
+            (None, Some(host), _) => parse(&host, "CANOA_HOST", tls(wish)?),
+            (None, None, Some(name)) => context::find(&docker_config(), name),
             (None, None, None) => Ok(Endpoint::Own(paths::socket())),
         }
     }
 }
 
-fn parse(host: &str, source: &str) -> Result<Endpoint> {
+/// Reads an address; `tls` counts where there is a network.
+pub fn parse(host: &str, source: &str, tls: Option<Tls>) -> Result<Endpoint> {
     let wrong = |why: &str| Error::Endpoint(format!("{source}: engine address {host:?}: {why}"));
     match host.split_once("://") {
         Some(("unix", path)) if path.starts_with('/') => Ok(Endpoint::Unix(PathBuf::from(path))),
         Some(("unix", _)) => Err(wrong("the path of the socket must be absolute: unix:///run/…")),
-        Some(("tcp" | "http", address)) => {
+        Some(("tcp" | "http" | "https", address)) => {
             let address = address.trim_end_matches('/');
             match address.rsplit_once(':') {
                 Some((name, port)) if !name.is_empty() && port.parse::<u16>().is_ok() => {
-                    Ok(Endpoint::Tcp(address.to_owned()))
+                    Ok(Endpoint::Tcp { address: address.to_owned(), tls })
                 }
                 _ => Err(wrong("tcp:// wants host:port")),
             }
         }
-        Some((scheme, _)) => {
-            Err(wrong(&format!("{scheme}:// is not spoken here; use unix:///path or tcp://host:port")))
-        }
+        Some(("ssh", destination)) => Ok(Endpoint::Ssh(Destination::parse(destination).map_err(wrong)?)),
+        Some((scheme, _)) => Err(wrong(&format!(
+            "{scheme}:// is not spoken here; use unix:///path, tcp://host:port or ssh://user@host"
+        ))),
         None if host.starts_with('/') => Ok(Endpoint::Unix(PathBuf::from(host))),
-        None => Err(wrong("write unix:///path or tcp://host:port")),
+        None => Err(wrong("write unix:///path, tcp://host:port or ssh://user@host")),
     }
+}
+
+/// The files for TLS, where it is wanted. Those that aren't named are in `CANOA_CERT_PATH`, else where
+/// Docker's are: `ca.pem`, `cert.pem`, `key.pem`.
+fn tls(wish: &Wish) -> Result<Option<Tls>> {
+    let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
+    let verify = wish.verify || wish.authority.is_some() || set("CANOA_TLS_VERIFY").is_some();
+    if !verify && !wish.tls && wish.certificate.is_none() && wish.key.is_none() {
+        return Ok(None);
+    }
+    let folder = set("CANOA_CERT_PATH").map_or_else(docker_config, PathBuf::from);
+    let usual = |name: &str| Some(folder.join(name)).filter(|file| file.exists());
+    let authority = wish.authority.clone().or_else(|| usual("ca.pem"));
+    if verify && authority.is_none() {
+        let folder = folder.display();
+        return Err(Error::Endpoint(format!(
+            "--tlsverify: there is no {folder}/ca.pem: name the authority's certificate with --tlscacert"
+        )));
+    }
+    let certificate = wish.certificate.clone().or_else(|| usual("cert.pem"));
+    let key = wish.key.clone().or_else(|| usual("key.pem"));
+    let identity = match (certificate, key) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) => None,
+        (Some(_), None) => return Err(Error::Endpoint("--tlscert: its key is missing: --tlskey".to_owned())),
+        (None, Some(_)) => {
+            return Err(Error::Endpoint("--tlskey: its certificate is missing: --tlscert".to_owned()));
+        }
+    };
+    Ok(Some(Tls { authority: authority.filter(|_| verify), identity }))
 }
 
 /// `$DOCKER_CONFIG`, else `~/.docker`.
@@ -79,63 +142,42 @@ fn docker_config() -> PathBuf {
     })
 }
 
-/// The address in one of Docker's contexts: `contexts/meta/SHA256/meta.json` holds its name.
-fn context_host(config: &Path, name: &str) -> Result<String> {
-    if name == "default" {
-        return Ok("unix:///var/run/docker.sock".to_owned());
-    }
-    let folder = config.join("contexts/meta");
-    let contexts = fs::read_dir(&folder).into_iter().flatten().flatten();
-    for entry in contexts {
-        let Ok(text) = fs::read(entry.path().join("meta.json")) else { continue };
-        let Ok(meta) = serde_json::from_slice::<Value>(&text) else { continue };
-        if meta["Name"] == name {
-            if config.join("contexts/tls").join(entry.file_name()).exists() {
-                let message = "it wants TLS, which is not spoken here; forward its socket with ssh -L";
-                return Err(Error::Endpoint(format!("--context {name}: {message}")));
-            }
-            let host = meta["Endpoints"]["docker"]["Host"].as_str();
-            return host.map(str::to_owned).ok_or_else(|| {
-                Error::Endpoint(format!(
-                    "--context {name}: it has no docker endpoint in {}",
-                    folder.display()
-                ))
-            });
-        }
-    }
-    Err(Error::Endpoint(format!(
-        "--context {name}: there is no such context in {}; \"docker context ls\" lists them",
-        folder.display()
-    )))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn addresses_are_read_as_docker_writes_them() {
-        assert_eq!(parse("unix:///run/x.sock", "-H").unwrap(), Endpoint::Unix("/run/x.sock".into()));
-        assert_eq!(parse("/run/x.sock", "-H").unwrap(), Endpoint::Unix("/run/x.sock".into()));
-        assert_eq!(parse("tcp://127.0.0.1:2375", "-H").unwrap(), Endpoint::Tcp("127.0.0.1:2375".into()));
-        for wrong in ["", "run/x.sock", "unix://x", "ssh://host", "tcp://host", "tcp://:1", "tcp://h:99999"] {
-            let error = parse(wrong, "-H").unwrap_err().to_string();
+        let read = |text: &str| parse(text, "-H", None);
+        assert_eq!(read("unix:///run/x.sock").unwrap(), Endpoint::Unix("/run/x.sock".into()));
+        assert_eq!(read("/run/x.sock").unwrap(), Endpoint::Unix("/run/x.sock".into()));
+        let tcp = Endpoint::Tcp { address: "127.0.0.1:2375".into(), tls: None };
+        assert_eq!(read("tcp://127.0.0.1:2375").unwrap(), tcp);
+        assert_eq!(read("ssh://me@host:22").unwrap().to_string(), "ssh://me@host:22");
+        for wrong in
+            ["", "run/x.sock", "unix://x", "ssh://-x", "npipe://x", "tcp://host", "tcp://:1", "tcp://h:99999"]
+        {
+            let error = read(wrong).unwrap_err().to_string();
             assert!(error.starts_with("-H: engine address "), "{error}");
         }
     }
 
     #[test]
-    fn a_named_context_is_looked_up_by_its_name() {
-        let config = tempfile::tempdir().unwrap();
-        let folder = config.path().join("contexts/meta/abc");
-        fs::create_dir_all(&folder).unwrap();
-        fs::write(
-            folder.join("meta.json"),
-            r#"{"Name":"far","Endpoints":{"docker":{"Host":"tcp://10.0.0.1:2375"}}}"#,
-        )
-        .unwrap();
-        assert_eq!(context_host(config.path(), "far").unwrap(), "tcp://10.0.0.1:2375");
-        let error = context_host(config.path(), "near").unwrap_err().to_string();
-        assert!(error.starts_with("--context near: there is no such context"), "{error}");
+    fn a_key_without_its_certificate_is_refused() {
+        let wish = |certificate: Option<&str>, key: Option<&str>| Wish {
+            host: Some("tcp://127.0.0.1:2376".to_owned()),
+            authority: Some("/ca".into()),
+            certificate: certificate.map(PathBuf::from),
+            key: key.map(PathBuf::from),
+            ..Wish::default()
+        };
+        let Endpoint::Tcp { tls: Some(tls), .. } = Endpoint::choose(&wish(Some("/c"), Some("/k"))).unwrap()
+        else {
+            panic!()
+        };
+        assert_eq!(tls.authority, Some("/ca".into()));
+        assert_eq!(tls.identity, Some(("/c".into(), "/k".into())));
+        let both = Wish { context: Some("far".to_owned()), ..wish(None, None) };
+        assert!(Endpoint::choose(&both).unwrap_err().to_string().contains("both --host and --context"));
     }
 }

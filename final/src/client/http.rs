@@ -1,8 +1,6 @@
 //! Requests and answers: HTTP/1.1 over the engine's socket, JSON in both directions.
 
 use std::cell::RefCell;
-use std::io;
-use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -13,11 +11,12 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::net::{TcpStream, UnixStream};
 
 use super::endpoint::Endpoint;
 use super::error::{Error, Result};
 use super::path::Path;
+use super::tls;
+use super::transport::dial;
 
 /// The newest version of the API that this client speaks.
 pub const NEWEST: Version = Version(1, 47);
@@ -68,7 +67,15 @@ impl Client {
     pub async fn connect(endpoint: Endpoint) -> Result<(Client, Greeting)> {
         let client = Client { endpoint, version: NEWEST, idle: RefCell::new(None) };
         let response = client.exchange(Method::HEAD, "/_ping", Body::None, None).await?;
-        let (head, _) = client.collect("HEAD /_ping", response).await?;
+        let head = match client.collect("HEAD /_ping", response).await {
+            Ok((head, _)) => head,
+            // An answer to HEAD has no body: what is wrong is told on asking again.
+            Err(Error::Engine { .. }) => {
+                let response = client.exchange(Method::GET, "/_ping", Body::None, None).await?;
+                client.collect("GET /_ping", response).await.map_err(|error| client.wants_tls(error))?.0
+            }
+            Err(error) => return Err(error),
+        };
         let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
         let greeting = Greeting {
             version: text("api-version").and_then(Version::parse),
@@ -78,6 +85,16 @@ impl Client {
         // Engines from before the header speak 1.24, says Docker's own client.
         let version = greeting.version.unwrap_or(Version(1, 24)).min(NEWEST);
         Ok((Client { version, ..client }, greeting))
+    }
+
+    /// An engine that answers so (Go's words, and so dockerd's and ours) has been spoken to in the open.
+    fn wants_tls(&self, error: Error) -> Error {
+        match error {
+            Error::Engine { status: 400, message } if message.contains("HTTP request to an HTTPS server") => {
+                Error::Endpoint(format!("{message} {} speaks TLS: add --tlsverify", self.endpoint))
+            }
+            other => other,
+        }
     }
 
     /// The engine that this client talks to.
@@ -254,6 +271,8 @@ impl Client {
             let message = serde_json::from_slice::<Value>(&bytes)
                 .ok()
                 .and_then(|body| body["message"].as_str().map(|text| text.trim().to_owned()))
+                // Who isn't an engine, or answers before one is asked, does so in plain words.
+                .or_else(|| plain(&head.headers, &bytes))
                 .filter(|message| !message.is_empty())
                 .unwrap_or_else(|| format!("the engine answered {status} to {request}"));
             return Err(Error::Engine { status: status.as_u16(), message });
@@ -325,27 +344,7 @@ fn parse<T: DeserializeOwned>(request: &str, bytes: &[u8]) -> Result<T> {
 
 /// Opens a connection and lets it be driven in the background.
 async fn open(endpoint: &Endpoint) -> Result<SendRequest<Full<Bytes>>> {
-    match endpoint {
-        Endpoint::Own(path) | Endpoint::Unix(path) => {
-            let stream = UnixStream::connect(path).await.map_err(|error| unreachable(endpoint, &error))?;
-            handshake(endpoint, TokioIo::new(stream)).await
-        }
-        Endpoint::Tcp(address) => {
-            let connecting = tokio::time::timeout(Duration::from_secs(10), TcpStream::connect(address));
-            let stream = connecting
-                .await
-                .unwrap_or_else(|_| Err(io::Error::from_raw_os_error(libc::ETIMEDOUT)))
-                .map_err(|error| unreachable(endpoint, &error))?;
-            handshake(endpoint, TokioIo::new(stream)).await
-        }
-    }
-}
-
-async fn handshake(
-    endpoint: &Endpoint,
-    io: impl hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
-) -> Result<SendRequest<Full<Bytes>>> {
-    let (sender, connection) = http1::handshake(io)
+    let (sender, connection) = http1::handshake(TokioIo::new(dial(endpoint).await?))
         .await
         .map_err(|error| Error::Transport { endpoint: endpoint.to_string(), reason: reason(&error) })?;
     // Its errors reach us through the request that is under way.
@@ -353,19 +352,12 @@ async fn handshake(
     Ok(sender)
 }
 
-fn unreachable(endpoint: &Endpoint, error: &io::Error) -> Error {
-    // Somebody listened, and closed while we were in the queue: a daemon that is just ending.
-    if error.kind() == io::ErrorKind::ConnectionReset {
-        return Error::Transport { endpoint: endpoint.to_string(), reason: error.to_string() };
-    }
-    let absent = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused);
-    let way_out = match (error.kind(), endpoint) {
-        (io::ErrorKind::PermissionDenied, _) => ": ask its owner for access, or be root",
-        (_, Endpoint::Own(_)) if absent => ": no daemon is running; \"canoa daemon\" starts one",
-        _ if absent => ": is an engine running there?",
-        _ => "",
-    };
-    Error::Connect { endpoint: endpoint.to_string(), reason: format!("{error}{way_out}"), absent }
+/// A short answer that is text.
+fn plain(headers: &HeaderMap, bytes: &[u8]) -> Option<String> {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let text = std::str::from_utf8(bytes).ok().map(str::trim);
+    text.filter(|text| kind.is_some_and(|kind| kind.starts_with("text/plain")) && text.len() < 500)
+        .map(str::to_owned)
 }
 
 /// hyper's own words are short ("connection error"); the reason is in what caused them.
@@ -373,7 +365,7 @@ fn reason(error: &hyper::Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
-        text = format!("{text}: {error}");
+        text = format!("{text}: {error}{}", tls::advice(error));
         cause = error.source();
     }
     text

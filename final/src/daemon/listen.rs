@@ -15,9 +15,11 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 
 use super::idle::Connections;
+use super::inherited;
+use super::tls::{self, Security};
 use crate::api;
 
 /// An address to listen on.
@@ -25,8 +27,10 @@ use crate::api;
 pub enum Address {
     /// `unix:///run/canoa/canoa.sock`
     Unix(PathBuf),
-    /// `tcp://127.0.0.1:2375`: this machine only, for whoever reaches it is root on it.
+    /// `tcp://127.0.0.1:2375`: this machine only, for whoever reaches it is root on it; others with TLS.
     Tcp(SocketAddr),
+    /// `fd://`: what systemd has opened.
+    Inherited,
 }
 
 impl FromStr for Address {
@@ -39,23 +43,18 @@ impl FromStr for Address {
                 false => Err("the path must be absolute: unix:///PATH".to_owned()),
             };
         }
+        if text == "fd://" {
+            return Ok(Address::Inherited);
+        }
         let Some(rest) = text.strip_prefix("tcp://") else {
-            return Err("it must be unix:///PATH or tcp://127.0.0.1:PORT".to_owned());
+            return Err("it must be unix:///PATH, tcp://ADDRESS:PORT or fd://".to_owned());
         };
         let rest = rest.replace("localhost", "127.0.0.1");
         let rest = rest.trim_end_matches('/');
         let address: SocketAddr = rest
             .parse()
             .map_err(|_| "it must have an address and a port: tcp://127.0.0.1:2375".to_owned())?;
-        match address.ip().is_loopback() {
-            true => Ok(Address::Tcp(address)),
-            // Without TLS and a password anybody who reaches the port could become root here.
-            false => {
-                Err("only this machine's own addresses (127.0.0.1, [::1]): whoever reaches the port is \
-                          root here; from elsewhere use ssh -L"
-                    .to_owned())
-            }
-        }
+        Ok(Address::Tcp(address))
     }
 }
 
@@ -64,11 +63,32 @@ impl fmt::Display for Address {
         match self {
             Address::Unix(path) => write!(f, "unix://{}", path.display()),
             Address::Tcp(address) => write!(f, "tcp://{address}"),
+            Address::Inherited => f.write_str("fd://"),
         }
     }
 }
 
 impl Address {
+    /// Whether those who reach it may be let in so.
+    ///
+    /// # Errors
+    /// Anybody could become root here: what to do about it.
+    pub fn check(&self, security: &Security) -> Result<()> {
+        let Address::Tcp(address) = self else { return Ok(()) };
+        let missing = match security {
+            _ if address.ip().is_loopback() => return Ok(()),
+            Security::Tls { verifies: true, .. } => return Ok(()),
+            Security::Tls { verifies: false, .. } => "without TLS client verification",
+            Security::None => "without encryption",
+        };
+        // The first half in dockerd's words.
+        bail!(
+            "API is accessible on {self} {missing}. Access to the remote API is equivalent to root access on the \
+             host. It is let out only with client certificates: --tlsverify --tlscacert FILE --tlscert FILE \
+             --tlskey FILE; or come by ssh (canoa -H ssh://HOST), or listen on 127.0.0.1"
+        )
+    }
+
     /// Takes the socket's file away: nobody listens there any more.
     pub fn remove(&self) {
         if let Address::Unix(path) = self {
@@ -78,20 +98,22 @@ impl Address {
 }
 
 /// A socket that clients can connect to.
-#[derive(Debug)]
 pub enum Listener {
     /// A socket with a name in the file system.
     Unix(UnixListener),
     /// A port.
-    Tcp(TcpListener),
+    Tcp(TcpListener, Security),
 }
 
 impl Listener {
-    /// Listens. The caller has the lock of the data root.
+    /// Listens. The caller has the lock of the data root. There is one listener for an address, or as
+    /// many as systemd has handed over.
     ///
     /// # Errors
-    /// The kernel's; somebody listens there already; the path is something else than a socket.
-    pub fn bind(address: &Address) -> Result<Listener> {
+    /// The kernel's; somebody listens there already; the path is something else than a socket; it is
+    /// open to anybody.
+    pub fn bind(address: &Address, security: &Security) -> Result<Vec<Listener>> {
+        address.check(security)?;
         match address {
             Address::Unix(path) => {
                 free(path)?;
@@ -102,12 +124,16 @@ impl Listener {
                 let root = nix::unistd::geteuid().is_root();
                 let mode = if root { 0o660 } else { 0o600 };
                 std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
-                Ok(Listener::Unix(listener?))
+                Ok(vec![Listener::Unix(listener?)])
             }
             Address::Tcp(address) => {
                 let listener = std::net::TcpListener::bind(address)?;
                 listener.set_nonblocking(true)?;
-                Ok(Listener::Tcp(TcpListener::from_std(listener)?))
+                Ok(vec![Listener::Tcp(TcpListener::from_std(listener)?, security.clone())])
+            }
+            Address::Inherited => {
+                let ours = |listener| Ok(Listener::Unix(UnixListener::from_std(listener)?));
+                inherited::listeners()?.into_iter().map(ours).collect()
             }
         }
     }
@@ -120,15 +146,27 @@ pub async fn serve(listeners: Arc<Vec<Listener>>, number: usize, router: Router,
             Listener::Unix(listener) => listener.accept().await.map(|(stream, _)| {
                 tokio::spawn(serve_one(stream, router.clone(), connections.clone()));
             }),
-            Listener::Tcp(listener) => listener.accept().await.map(|(stream, _)| {
+            Listener::Tcp(listener, security) => listener.accept().await.map(|(stream, _)| {
                 let _ = stream.set_nodelay(true);
-                tokio::spawn(serve_one(stream, router.clone(), connections.clone()));
+                tokio::spawn(serve_tcp(stream, security.clone(), router.clone(), connections.clone()));
             }),
         };
         if let Err(error) = accepted {
             // Too many open files, most likely: others will be closed.
             tracing::warn!("accepting a connection: {error}");
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    }
+}
+
+/// Whoever comes over the network is looked at first; the next one doesn't wait for that.
+async fn serve_tcp(stream: TcpStream, security: Security, router: Router, connections: Connections) {
+    match security {
+        Security::None => serve_one(stream, router, connections).await,
+        Security::Tls { acceptor, .. } => {
+            if let Some(stream) = tls::greet(&acceptor, stream).await {
+                serve_one(stream, router, connections).await;
+            }
         }
     }
 }
@@ -190,14 +228,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_this_machines_own_addresses_are_listened_on() {
-        for good in ["unix:///run/x.sock", "tcp://127.0.0.1:2375", "tcp://localhost:2375", "tcp://[::1]:2375"]
-        {
-            good.parse::<Address>().unwrap();
+    fn addresses_are_read_and_without_tls_only_this_machines_own_are_listened_on() {
+        let open = |text: &str| text.parse::<Address>().unwrap().check(&Security::None);
+        for good in [
+            "unix:///run/x.sock",
+            "tcp://127.0.0.1:2375",
+            "tcp://localhost:2375",
+            "tcp://[::1]:2375",
+            "fd://",
+        ] {
+            open(good).unwrap();
         }
-        for bad in
-            ["", "unix://x", "tcp://0.0.0.0:2375", "tcp://192.168.1.2:2375", "tcp://127.0.0.1", "fd://", "/x"]
-        {
+        for far in ["tcp://0.0.0.0:2375", "tcp://192.168.1.2:2375", "tcp://[::]:2375"] {
+            let error = open(far).unwrap_err().to_string();
+            assert!(error.contains("without encryption"), "{error}");
+        }
+        for bad in ["", "unix://x", "tcp://127.0.0.1", "fd://3", "/x"] {
             bad.parse::<Address>().unwrap_err();
         }
     }
@@ -207,15 +253,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("canoa.sock");
         let address = Address::Unix(path.clone());
-        let first = Listener::bind(&address).unwrap();
-        let error = Listener::bind(&address).unwrap_err().to_string();
+        let first = Listener::bind(&address, &Security::None).unwrap();
+        let error = Listener::bind(&address, &Security::None).map(drop).unwrap_err().to_string();
         assert!(error.contains("somebody else listens there"), "{error}");
         drop(first);
-        Listener::bind(&address).unwrap();
+        Listener::bind(&address, &Security::None).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o007, 0);
         std::fs::remove_file(&path).unwrap();
         std::fs::write(&path, "x").unwrap();
-        let error = Listener::bind(&address).unwrap_err().to_string();
+        let error = Listener::bind(&address, &Security::None).map(drop).unwrap_err().to_string();
         assert!(error.contains("no socket"), "{error}");
     }
 }

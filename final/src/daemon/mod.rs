@@ -5,9 +5,11 @@
 //! when a client started it and nothing has happened for a while; containers live on.
 
 mod idle;
+mod inherited;
 mod listen;
 mod lock;
 mod rootless;
+mod tls;
 
 use std::fs::File;
 use std::io::Write;
@@ -32,9 +34,11 @@ use listen::{Address, Listener};
 #[derive(Debug, Parser)]
 #[command(name = "canoa daemon", bin_name = "canoa daemon")]
 pub struct Args {
-    /// Where to listen: unix:///PATH or tcp://127.0.0.1:PORT; may be given several times
+    /// Where to listen: unix:///PATH, tcp://ADDRESS:PORT, fd:// (systemd's); may be given several times
     #[arg(short = 'H', long = "host", value_name = "ADDRESS")]
     hosts: Vec<Address>,
+    #[command(flatten)]
+    tls: tls::Flags,
     /// Where containers, images, networks and volumes are kept
     #[arg(long, value_name = "FOLDER")]
     data_root: Option<PathBuf>,
@@ -83,19 +87,24 @@ fn run(args: Args, ready: &mut Option<Ready>) -> Result<()> {
             exec_root.display()
         );
     }
+    let hosts = match args.hosts.is_empty() {
+        true => vec![Address::Unix(exec_root.join("canoa.sock"))],
+        false => args.hosts,
+    };
+    // Before anything is made that would have to be undone.
+    let security = args.tls.security()?;
+    for address in &hosts {
+        address.check(&security)?;
+    }
     paths::private_folder(&exec_root).with_context(|| format!("exec root {}", exec_root.display()))?;
     paths::private_folder(&data_root).with_context(|| format!("data root {}", data_root.display()))?;
     let _lock = lock::take(&data_root)?;
     // While there is one thread, and after what belongs to this user outside as well was made.
     let netns = rootless::enter(&data_root, &exec_root)?;
-    let hosts = match args.hosts.is_empty() {
-        true => vec![Address::Unix(exec_root.join("canoa.sock"))],
-        false => args.hosts,
-    };
     let settings = Settings { data_root, exec_root, cgroup_parent: args.cgroup_parent, netns };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("starting threads")?;
-    let done = runtime.block_on(serve(settings, hosts, args.autostarted, ready));
+    let done = runtime.block_on(serve(settings, (hosts, security), args.autostarted, ready));
     // Monitors are not ours to wait for, and a thread that still reads a slow disk isn't either.
     runtime.shutdown_background();
     done
@@ -103,7 +112,7 @@ fn run(args: Args, ready: &mut Option<Ready>) -> Result<()> {
 
 async fn serve(
     settings: Settings,
-    hosts: Vec<Address>,
+    (hosts, security): (Vec<Address>, tls::Security),
     autostarted: bool,
     ready: &mut Option<Ready>,
 ) -> Result<()> {
@@ -118,9 +127,10 @@ async fn serve(
     let router = api::router(app);
     let mut listeners = Vec::new();
     for address in &hosts {
-        let listener = Listener::bind(address).with_context(|| format!("listening on {address}"))?;
+        let listener =
+            Listener::bind(address, &security).with_context(|| format!("listening on {address}"))?;
         tracing::info!("listening on {address}");
-        listeners.push(listener);
+        listeners.extend(listener);
     }
     let listeners = Arc::new(listeners);
     let serving: Vec<_> = (0..listeners.len())
@@ -129,6 +139,7 @@ async fn serve(
     if let Some(ready) = ready.take() {
         ready.say("ready");
     }
+    inherited::say_ready();
 
     let how = tokio::select! {
         _ = terminate.recv() => End::Stop,

@@ -18,6 +18,7 @@ mod platform;
 mod ports;
 mod privileges;
 mod pull;
+mod remote;
 mod restart;
 mod run_flags;
 mod shell;
@@ -42,6 +43,7 @@ fn main() -> std::process::ExitCode {
         names::CASES,
         ports::CASES,
         daemon::CASES,
+        remote::CASES,
         docker_client::CASES,
         at_once::CASES,
         bad_input::CASES,

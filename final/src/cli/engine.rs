@@ -1,0 +1,47 @@
+//! The flags that say which engine is meant, before the command.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::client::Wish;
+
+/// The same names as Docker's.
+#[derive(Debug, Clone, Args)]
+pub struct Flags {
+    /// Engine to talk to: unix:///path, tcp://host:port, ssh://user@host (also CANOA_HOST)
+    #[arg(short = 'H', long, value_name = "ADDRESS")]
+    host: Option<String>,
+    /// One of Docker's contexts, by name
+    #[arg(short, long, value_name = "NAME")]
+    context: Option<String>,
+    /// TLS, whoever it is that answers
+    #[arg(long)]
+    tls: bool,
+    /// TLS, with an engine that the authority vouches for (also CANOA_TLS_VERIFY=1)
+    #[arg(long)]
+    tlsverify: bool,
+    /// The authority's certificate; without it ca.pem in CANOA_CERT_PATH or ~/.docker
+    #[arg(long, value_name = "FILE")]
+    tlscacert: Option<PathBuf>,
+    /// Your certificate; without it cert.pem in the same folder
+    #[arg(long, value_name = "FILE")]
+    tlscert: Option<PathBuf>,
+    /// Its key; without it key.pem in the same folder
+    #[arg(long, value_name = "FILE")]
+    tlskey: Option<PathBuf>,
+}
+
+impl From<Flags> for Wish {
+    fn from(flags: Flags) -> Wish {
+        Wish {
+            host: flags.host,
+            context: flags.context,
+            tls: flags.tls,
+            verify: flags.tlsverify,
+            authority: flags.tlscacert,
+            certificate: flags.tlscert,
+            key: flags.tlskey,
+        }
+    }
+}
