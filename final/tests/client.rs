@@ -186,7 +186,7 @@ fn a_program_that_never_ran_is_127_126_or_125() {
         });
         for arguments in [vec!["run", "base"], vec!["run", "-d", "base"], vec!["run", "--rm", "base"]] {
             let ended = output(engine.canoa(&arguments));
-            assert_eq!(text(&ended.stderr), format!("canoa: {message}\n"));
+            assert_eq!(text(&ended.stderr), format!("Error response from daemon: {message}\n"));
             assert_eq!(ended.status.code(), Some(code), "{arguments:?}");
         }
     }
@@ -197,7 +197,7 @@ fn the_engines_words_are_one_line_and_the_status_is_dockers() {
     let engine = FakeEngine::start(|_, _| Reply::error(404, "No such container: web"));
     for (arguments, code) in [(vec!["rm", "web"], 1), (vec!["logs", "web"], 1), (vec!["run", "web"], 125)] {
         let ended = output(engine.canoa(&arguments));
-        assert_eq!(text(&ended.stderr), "canoa: No such container: web\n");
+        assert_eq!(text(&ended.stderr), "Error response from daemon: No such container: web\n");
         assert_eq!(ended.status.code(), Some(code), "{arguments:?}");
     }
 }
@@ -209,7 +209,10 @@ fn one_missing_thing_does_not_keep_the_others_from_their_turn() {
         _ => Reply::Json(204, String::new()),
     });
     let ended = output(engine.canoa(&["rm", "a", "b", "c"]));
-    assert_eq!((text(&ended.stdout), text(&ended.stderr)), ("a\nc\n", "canoa: No such container: b\n"));
+    assert_eq!(
+        (text(&ended.stdout), text(&ended.stderr)),
+        ("a\nc\n", "Error response from daemon: No such container: b\n")
+    );
     assert_eq!(ended.status.code(), Some(1));
 }
 
@@ -219,7 +222,7 @@ fn a_wrong_command_line_asks_the_engine_nothing() {
     let cases = [
         (vec!["run", "-m", "64x", "base"], 125, "--memory"),
         (vec!["run", "--bogus", "base"], 125, "--bogus"),
-        (vec!["run"], 125, "IMAGE"),
+        (vec!["run"], 1, "IMAGE"),
         (vec!["create", "-v", "/a:b", "base"], 125, "--volume"),
         (vec!["ps", "--bogus"], 125, "--bogus"),
         (vec!["rm"], 1, "CONTAINER"),
@@ -283,7 +286,9 @@ fn an_engine_that_talks_nonsense_is_an_error_and_no_panic() {
         for arguments in [["ps", "-a"], ["logs", "x"], ["attach", "x"], ["inspect", "x"], ["pull", "x"]] {
             let ended = output(engine.canoa(&arguments));
             let said = text(&ended.stderr);
-            assert_eq!(said.lines().filter(|line| line.starts_with("canoa: ")).count(), 1, "{said}");
+            let told =
+                |line: &&str| line.starts_with("canoa: ") || line.starts_with("Error response from daemon: ");
+            assert_eq!(said.lines().filter(told).count(), 1, "{said}");
             assert_eq!(ended.status.code(), Some(1), "{arguments:?} {said}");
         }
     }

@@ -1,184 +1,114 @@
-//! `--format`: `json`, or a template of plain paths: `{{.Names}} is {{.State.Status}}`.
-//!
-//! Of Go's templates only what scripts use every day: `{{.A.B}}`, `{{json .A}}`, `{{.}}`, and for
-//! lists `table` in front. Anything else is refused by name rather than printed wrongly.
+//! `--format`: `json`, `table …`, or a [template](super::template) in Go's language.
 
-use serde_json::Value;
+use std::collections::BTreeMap;
 
 use super::failure::Failure;
 use super::table;
+use super::template::value::Value;
+use super::template::{Labels, Template};
 
 /// A list of things to print: each a row of named fields, in the order in which JSON shows them.
 pub type Row = Vec<(&'static str, String)>;
+
+/// The labels of a thing, for `.Label "key"`.
+pub type LabelMap = Option<BTreeMap<String, String>>;
+
+/// The exit status of a template that makes no sense.
+const BAD_TEMPLATE: u8 = 64;
 
 /// Prints rows as a table with these columns `(field, heading)`, or as `--format` says.
 ///
 /// # Errors
 /// A template that is not understood, or a field that does not exist.
 pub fn rows(format: Option<&str>, columns: &[(&str, &str)], rows: &[Row]) -> Result<String, Failure> {
-    let cell = |row: &Row, field: &str| -> String {
-        row.iter().find(|(name, _)| *name == field).map(|(_, text)| text.clone()).unwrap_or_default()
-    };
-    let (template, with_header) = match format {
-        None | Some("" | "table") => {
-            let mut cells = vec![columns.iter().map(|(_, heading)| (*heading).to_owned()).collect()];
-            for row in rows {
-                cells.push(columns.iter().map(|(field, _)| cell(row, field)).collect());
-            }
-            return Ok(table::render(&cells));
-        }
-        Some(format) => match format.strip_prefix("table ") {
-            Some(template) => (template, true),
-            None => (format, false),
-        },
-    };
-    let template = if template == "json" { "{{json .}}" } else { template };
-    let template = template.replace("\\t", "\t").replace("\\n", "\n");
-    let pieces = parse(&template)?;
-    let mut lines = Vec::new();
-    if with_header {
-        let heading = |field: &String| {
-            let known = columns.iter().find(|(name, _)| name == field);
-            known.map_or_else(|| heading(field), |(_, heading)| (*heading).to_owned())
-        };
-        lines.push(
-            pieces
-                .iter()
-                .map(|piece| match piece {
-                    Piece::Text(text) => text.clone(),
-                    Piece::Field { path, .. } => path.first().map(heading).unwrap_or_default(),
-                })
-                .collect::<String>(),
-        );
-    }
-    for row in rows {
-        lines.push(render_row(&pieces, row)?);
-    }
-    if with_header {
-        let cells: Vec<Vec<String>> =
-            lines.iter().map(|line| line.split('\t').map(str::to_owned).collect()).collect();
-        return Ok(table::render(&cells));
-    }
-    Ok(lines.iter().map(|line| format!("{line}\n")).collect())
+    labelled_rows(format, columns, &rows.iter().map(|row| (row.clone(), None)).collect::<Vec<_>>())
 }
 
-/// One thing as `--format` says: for `inspect`, `info`, `version`.
+/// As [`rows`], of things that have labels.
 ///
 /// # Errors
 /// As [`rows`].
-pub fn value(format: &str, value: &Value) -> Result<String, Failure> {
-    let format = if format == "json" { "{{json .}}" } else { format };
-    let mut text = String::new();
-    for piece in parse(&format.replace("\\t", "\t").replace("\\n", "\n"))? {
-        match piece {
-            Piece::Text(words) => text.push_str(&words),
-            Piece::Field { path, json } => {
-                let found = lookup(value, &path)?;
-                text.push_str(&if json { found.to_string() } else { plain(found) });
-            }
-        }
-    }
-    Ok(text)
-}
-
-/// A template, taken apart.
-#[derive(Debug, PartialEq)]
-enum Piece {
-    Text(String),
-    Field { path: Vec<String>, json: bool },
-}
-
-fn parse(template: &str) -> Result<Vec<Piece>, Failure> {
-    let refuse = |what: &str| {
-        Failure::new(format!(
-            "--format: {what:?} is not understood here; it may hold {{{{.Field}}}}, {{{{.A.B}}}}, {{{{json .Field}}}}, or be json"
-        ))
+pub fn labelled_rows(
+    format: Option<&str>,
+    columns: &[(&str, &str)],
+    rows: &[(Row, LabelMap)],
+) -> Result<String, Failure> {
+    let (template, with_header) = match format {
+        None | Some("" | "table") => return Ok(plain_table(columns, rows)),
+        Some("json") => ("{{json .}}".to_owned(), false),
+        Some(format) => match format.strip_prefix("table ") {
+            Some(template) => (template.trim().to_owned(), true),
+            None => (format.to_owned(), false),
+        },
     };
-    let mut pieces = Vec::new();
-    let mut rest = template;
-    while let Some((text, after)) = rest.split_once("{{") {
-        let (inside, after) = after.split_once("}}").ok_or_else(|| refuse(&rest[text.len()..]))?;
-        if !text.is_empty() {
-            pieces.push(Piece::Text(text.to_owned()));
-        }
-        let words: Vec<&str> = inside.split_whitespace().collect();
-        let (field, json) = match words[..] {
-            [field] => (field, false),
-            ["json", field] => (field, true),
-            _ => return Err(refuse(inside)),
-        };
-        let path = field.strip_prefix('.').ok_or_else(|| refuse(inside))?;
-        let path: Vec<String> = path.split('.').filter(|_| !path.is_empty()).map(str::to_owned).collect();
-        let plain = |name: &String| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
-        if !path.iter().all(plain) {
-            return Err(refuse(inside));
-        }
-        pieces.push(Piece::Field { path, json });
-        rest = after;
+    // Docker does so for lists, and not for single things.
+    let template = parse(&template.replace("\\t", "\t").replace("\\n", "\n"), 1)?;
+    let failed = |error: String| Failure::new(format!("failed to execute template: {error}"));
+    let none = BTreeMap::new();
+    let mut lines = Vec::new();
+    for (row, labels) in rows {
+        let labels = Labels::Of(labels.as_ref().unwrap_or(&none));
+        lines.push(template.render(&value_of(row), labels).map_err(failed)?);
     }
-    if !rest.is_empty() {
-        pieces.push(Piece::Text(rest.to_owned()));
+    if !with_header {
+        return Ok(lines.iter().map(|line| format!("{line}\n")).collect());
     }
-    Ok(pieces)
+    // The headings come from the same template, carried out on the columns' names.
+    let fields: Vec<&str> = match rows.first() {
+        Some((row, _)) => row.iter().map(|(field, _)| *field).collect(),
+        None => columns.iter().map(|(field, _)| *field).collect(),
+    };
+    let headings = fields.into_iter().map(|field| {
+        let known = columns.iter().find(|(name, _)| *name == field);
+        let heading = known.map_or_else(|| heading(field), |(_, heading)| (*heading).to_owned());
+        (field.to_owned(), Value::Text(heading))
+    });
+    // Where there is no row, a field that is not among the columns is not known to be wrong.
+    let header = template.render(&Value::Map(headings.collect()), Labels::Heading);
+    lines.insert(0, if rows.is_empty() { header.unwrap_or_default() } else { header.map_err(failed)? });
+    let cells: Vec<Vec<String>> =
+        lines.iter().map(|line| line.split('\t').map(str::to_owned).collect()).collect();
+    Ok(table::render(&cells))
 }
 
-fn render_row(pieces: &[Piece], row: &Row) -> Result<String, Failure> {
-    let quoted = |text: &str| Value::from(text).to_string();
-    let mut line = String::new();
-    for piece in pieces {
-        match piece {
-            Piece::Text(text) => line.push_str(text),
-            Piece::Field { path, json } if path.is_empty() => {
-                let fields: Vec<String> =
-                    row.iter().map(|(name, text)| format!("{}:{}", quoted(name), quoted(text))).collect();
-                if !json {
-                    return Err(Failure::new("--format: {{.}} of a list: write {{json .}}"));
-                }
-                line.push_str(&format!("{{{}}}", fields.join(",")));
-            }
-            Piece::Field { path, json } => {
-                let found = row.iter().find(|(name, _)| path.len() == 1 && *name == path[0]);
-                let Some((_, text)) = found else {
-                    let known: Vec<&str> = row.iter().map(|(name, _)| *name).collect();
-                    let message = format!(
-                        "--format: there is no field .{}; there are {}",
-                        path.join("."),
-                        known.join(", ")
-                    );
-                    return Err(Failure::new(message));
-                };
-                line.push_str(&if *json { quoted(text) } else { text.clone() });
-            }
-        }
+fn plain_table(columns: &[(&str, &str)], rows: &[(Row, LabelMap)]) -> String {
+    let cell = |row: &Row, field: &str| -> String {
+        row.iter().find(|(name, _)| *name == field).map(|(_, text)| text.clone()).unwrap_or_default()
+    };
+    let mut cells = vec![columns.iter().map(|(_, heading)| (*heading).to_owned()).collect()];
+    for (row, _) in rows {
+        cells.push(columns.iter().map(|(field, _)| cell(row, field)).collect());
     }
-    Ok(line)
+    table::render(&cells)
 }
 
-fn lookup<'a>(value: &'a Value, path: &[String]) -> Result<&'a Value, Failure> {
-    let mut found = value;
-    for name in path {
-        found = found.get(name).ok_or_else(|| {
-            Failure::new(format!("--format: there is no field .{} (at {name:?})", path.join(".")))
-        })?;
-    }
-    Ok(found)
+fn value_of(row: &Row) -> Value {
+    Value::Map(row.iter().map(|(name, text)| ((*name).to_owned(), Value::Text(text.clone()))).collect())
 }
 
-/// A value as Go prints it, as far as it is plain.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Null => "<no value>".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => {
-            format!("[{}]", items.iter().map(plain).collect::<Vec<_>>().join(" "))
-        }
-        Value::Object(fields) => {
-            let fields: Vec<String> =
-                fields.iter().map(|(key, value)| format!("{key}:{}", plain(value))).collect();
-            format!("map[{}]", fields.join(" "))
-        }
-        other => other.to_string(),
-    }
+/// One thing as `--format` says: for `info`, `version`.
+///
+/// # Errors
+/// As [`rows`].
+pub fn value(format: &str, value: &serde_json::Value) -> Result<String, Failure> {
+    json(format, &value.to_string())
+}
+
+/// One thing, given as JSON, whose order of fields is kept.
+///
+/// # Errors
+/// As [`rows`]; or it isn't JSON.
+pub fn json(format: &str, text: &str) -> Result<String, Failure> {
+    let template = parse(if format == "json" { "{{json .}}" } else { format }, BAD_TEMPLATE)?;
+    let value: Value = serde_json::from_str(text)
+        .map_err(|error| Failure::new(format!("reading the engine's answer: {error}")))?;
+    let failed = |error: String| Failure::new(format!("template parsing error: {error}"));
+    template.render(&value, Labels::None).map_err(failed)
+}
+
+fn parse(template: &str, code: u8) -> Result<Template, Failure> {
+    let words = if code == BAD_TEMPLATE { "template parsing error" } else { "failed to parse template" };
+    Template::parse(template).map_err(|error| Failure::new(format!("{words}: {error}")).code(code))
 }
 
 /// `CreatedAt` → `CREATED AT`.
@@ -205,27 +135,45 @@ mod tests {
         vec![vec![("ID", "ab".to_owned()), ("Names", "web \"1\"".to_owned())]]
     }
 
+    const COLUMNS: [(&str, &str); 2] = [("ID", "CONTAINER ID"), ("Names", "NAMES")];
+
     #[test]
     fn rows_follow_a_template_or_become_json() {
-        let columns = [("ID", "CONTAINER ID"), ("Names", "NAMES")];
-        assert_eq!(rows(Some("{{.Names}}={{.ID}}"), &columns, &list()).unwrap(), "web \"1\"=ab\n");
+        assert_eq!(rows(Some("{{.Names}}={{.ID}}"), &COLUMNS, &list()).unwrap(), "web \"1\"=ab\n");
         assert_eq!(
-            rows(Some("json"), &columns, &list()).unwrap(),
+            rows(Some("json"), &COLUMNS, &list()).unwrap(),
             "{\"ID\":\"ab\",\"Names\":\"web \\\"1\\\"\"}\n"
-        );
-        assert_eq!(
-            rows(Some("table {{.ID}}\\t{{.Names}}"), &columns, &list()).unwrap(),
-            "CONTAINER ID   NAMES\nab             web \"1\"\n"
         );
     }
 
     #[test]
-    fn what_is_not_understood_is_refused_by_name() {
-        for wrong in ["{{range .X}}{{end}}", "{{.A", "{{index .A 0}}", "{{A}}", "{{.A..B}}", "{{.Nope}}"] {
-            let error = rows(Some(wrong), &[], &list()).unwrap_err();
-            let Failure::Said { message, .. } = error else { panic!() };
-            assert!(message.starts_with("--format: "), "{message}");
+    fn a_table_has_headings_whatever_is_done_to_its_cells() {
+        let table = |format: &str| rows(Some(format), &COLUMNS, &list()).unwrap();
+        assert_eq!(table("table {{.ID}}\\t{{.Names}}"), "CONTAINER ID   NAMES\nab             web \"1\"\n");
+        assert_eq!(
+            table("table {{upper .ID}}\\t{{json .Names}}"),
+            "CONTAINER ID   NAMES\nAB             \"web \\\"1\\\"\"\n"
+        );
+        assert_eq!(rows(Some("table {{.ID}}"), &COLUMNS, &[]).unwrap(), "CONTAINER ID\n");
+        let labels = BTreeMap::from([("com.my-role".to_owned(), "db".to_owned())]);
+        let labelled = [(list().remove(0), Some(labels))];
+        assert_eq!(
+            labelled_rows(Some("table {{.ID}}\\t{{.Label \"com.my-role\"}}"), &COLUMNS, &labelled).unwrap(),
+            "CONTAINER ID   my role\nab             db\n"
+        );
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        for (wrong, code) in [("{{range .X}}{{end}}", 1), ("{{.A", 1), ("{{.Nope}}", 1)] {
+            let Failure::Said { code: found, message } = rows(Some(wrong), &[], &list()).unwrap_err() else {
+                panic!()
+            };
+            assert!(message.starts_with("failed to "), "{message}");
+            assert_eq!(found, code, "{wrong}");
         }
+        let Failure::Said { code, message } = value("{{.A", &json!({})).unwrap_err() else { panic!() };
+        assert_eq!((code, message.as_str()), (64, "template parsing error: unclosed action"));
     }
 
     #[test]

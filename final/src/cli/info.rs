@@ -3,7 +3,7 @@
 use clap::Args as ClapArgs;
 use serde_json::Value;
 
-use super::failure::Outcome;
+use super::failure::{Failure, Outcome};
 use super::{format, output, units};
 use crate::client::{Client, Path};
 
@@ -45,11 +45,13 @@ const LINES: [(&str, &str); 20] = [
 /// # Errors
 /// The engine's, or a template that is not understood.
 pub async fn run(client: &Client, args: Args) -> Outcome {
-    let info: Value = client.get(Path::new("/info")).await?;
+    let bytes = client.get_bytes(Path::new("/info")).await?;
     if let Some(template) = &args.format {
-        output::line(&format::value(template, &info)?)?;
+        output::line(&format::json(template, &String::from_utf8_lossy(&bytes))?)?;
         return Ok(0);
     }
+    let info: Value = serde_json::from_slice(&bytes)
+        .map_err(|error| Failure::new(format!("reading the engine's answer to GET /info: {error}")))?;
     let mut text = format!(
         "Client: canoa {}\n Engine at: {}\n\nServer:\n",
         env!("CARGO_PKG_VERSION"),

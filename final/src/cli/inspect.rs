@@ -4,7 +4,6 @@ use std::fmt::Display;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use serde::de::IgnoredAny;
-use serde_json::Value;
 
 use super::failure::{Failure, Outcome};
 use super::{format, indent, output, parse};
@@ -86,12 +85,12 @@ pub async fn inspect(client: &Client, kinds: &[Kind], args: Named) -> Outcome {
             Err(failure) => code = output::report(failure)?,
         }
     }
-    match &args.format {
+    match args.format.as_deref() {
+        // A list, as without a template, and in one line.
+        Some("json") => output::line(&format!("[{}]", found.join(",")))?,
         Some(template) => {
             for value in &found {
-                let value: Value = serde_json::from_str(value)
-                    .map_err(|error| Failure::new(format!("reading the engine's answer: {error}")))?;
-                output::line(&format::value(template, &value)?)?;
+                output::line(&format::json(template, value)?)?;
             }
         }
         // The empty list is printed as well: whoever reads it, reads JSON.
@@ -107,7 +106,7 @@ async fn find(client: &Client, kinds: &[Kind], name: &str, size: bool) -> Result
             other => return checked(name, &other?),
         }
     }
-    Err(Failure::new(format!("No such object: {name}: no container, image, network or volume has this name")))
+    Err(Failure::new(format!("Error: No such object: {name}")))
 }
 
 /// The text of an answer, when it is JSON.

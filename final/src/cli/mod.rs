@@ -36,6 +36,7 @@ mod stop;
 mod system;
 mod table;
 mod tag;
+mod template;
 mod top;
 mod units;
 mod usage;
@@ -172,7 +173,7 @@ pub fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(Failure::Silent(code)) => ExitCode::from(code),
         Err(Failure::Said { code, message }) => {
-            output::note(&format!("canoa: {message}"));
+            output::failure(&message);
             ExitCode::from(code)
         }
         Err(Failure::BrokenPipe) => usage::die_of_broken_pipe(),

@@ -10,7 +10,7 @@ use clap::{Args as ClapArgs, Subcommand};
 use serde::Deserialize;
 
 use super::failure::{Failure, Outcome};
-use super::format::{self, Row};
+use super::format::{self, LabelMap, Row};
 use super::inspect::{Kind, Named, inspect};
 use super::options::networks::endpoint;
 use super::{output, parse, units};
@@ -261,10 +261,11 @@ async fn list(client: &Client, args: ListArgs) -> Outcome {
     let path = Path::new("/networks").maybe("filters", parse::filters(&args.filter)?);
     let mut found: Vec<Network> = client.get(path).await?;
     found.sort_by(|a, b| a.name.cmp(&b.name));
-    let rows: Vec<Row> = found.iter().map(|network| row(network, args.no_trunc)).collect();
+    let rows: Vec<(Row, LabelMap)> =
+        found.iter().map(|network| (row(network, args.no_trunc), network.labels.clone())).collect();
     let columns = [("ID", "NETWORK ID"), ("Name", "NAME"), ("Driver", "DRIVER"), ("Scope", "SCOPE")];
     let format = if args.quiet { args.format.as_deref().or(Some("{{.ID}}")) } else { args.format.as_deref() };
-    output::text(&format::rows(format, &columns, &rows)?)?;
+    output::text(&format::labelled_rows(format, &columns, &rows)?)?;
     Ok(0)
 }
 

@@ -24,6 +24,15 @@ pub fn note(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
+/// Says why something failed, with our name before it. An engine's own words stand as Docker's client
+/// writes them, where scripts look for them: `Error response from daemon: …` at the beginning.
+pub fn failure(message: &str) {
+    match message.starts_with("Error") {
+        true => note(message),
+        false => note(&format!("canoa: {message}")),
+    }
+}
+
 /// Says one failure among several; the exit status it asks for.
 ///
 /// # Errors
@@ -31,7 +40,7 @@ pub fn note(text: &str) {
 pub fn report(failure: Failure) -> Outcome {
     match failure {
         Failure::Said { code, message } => {
-            note(&format!("canoa: {message}"));
+            self::failure(&message);
             Ok(code)
         }
         Failure::Silent(code) => Ok(code),

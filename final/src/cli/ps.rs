@@ -6,7 +6,7 @@ use clap::Args as ClapArgs;
 use serde::Deserialize;
 
 use super::failure::Outcome;
-use super::format::{self, Row};
+use super::format::{self, LabelMap, Row};
 use super::{output, parse, units};
 use crate::client::{Client, Path};
 
@@ -95,9 +95,10 @@ pub async fn run(client: &Client, args: Args) -> Outcome {
         .flag("size", size)
         .maybe("filters", parse::filters(&args.filter)?);
     let found: Vec<Summary> = client.get(path).await?;
-    let rows: Vec<Row> = found.iter().map(|summary| row(summary, args.no_trunc)).collect();
+    let rows: Vec<(Row, LabelMap)> =
+        found.iter().map(|summary| (row(summary, args.no_trunc), summary.labels.clone())).collect();
     if args.quiet && args.format.is_none() {
-        output::text(&format::rows(Some("{{.ID}}"), &[], &rows)?)?;
+        output::text(&format::labelled_rows(Some("{{.ID}}"), &[], &rows)?)?;
         return Ok(0);
     }
     let mut columns = vec![
@@ -112,7 +113,7 @@ pub async fn run(client: &Client, args: Args) -> Outcome {
     if args.size {
         columns.push(("Size", "SIZE"));
     }
-    output::text(&format::rows(args.format.as_deref(), &columns, &rows)?)?;
+    output::text(&format::labelled_rows(args.format.as_deref(), &columns, &rows)?)?;
     Ok(0)
 }
 

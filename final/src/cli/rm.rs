@@ -31,7 +31,7 @@ pub async fn run(client: &Client, args: Args) -> Outcome {
         match client.delete(path).await {
             // As `rm -f` of a file: what is not there is as good as removed, but said.
             Err(error) if args.force && error.is_not_found() => {
-                output::note(&format!("canoa: {error}"));
+                output::failure(&error.to_string());
                 Err(Failure::Silent(0))
             }
             other => Ok(other.map(drop)?),

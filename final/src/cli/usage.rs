@@ -10,7 +10,8 @@ use super::output;
 use super::{Cli, Command, ContainerCommand, ContainerGroup};
 
 /// Reads the command line. What is wrong with it has been said when this fails with the exit
-/// status: 125 for `run` and `create`, and for a flag that does not exist; else 1.
+/// status: 125 for `run` and `create` and for a flag that does not exist; else, and where something is
+/// missing, 1.
 ///
 /// # Errors
 /// Also `--help` and `--version` end here, with 0.
@@ -24,6 +25,10 @@ pub fn parse() -> Result<Cli, u8> {
                 return 0;
             }
             ErrorKind::UnknownArgument => 125,
+            // Docker's own: 1 where something is missing, also of `run`.
+            ErrorKind::MissingRequiredArgument
+            | ErrorKind::MissingSubcommand
+            | ErrorKind::InvalidSubcommand => 1,
             _ if is_run() => 125,
             _ => 1,
         };

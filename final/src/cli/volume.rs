@@ -7,7 +7,7 @@ use clap::{Args as ClapArgs, Subcommand};
 use serde::Deserialize;
 
 use super::failure::{Failure, Outcome};
-use super::format::{self, Row};
+use super::format::{self, LabelMap, Row};
 use super::inspect::{Kind, Named, inspect};
 use super::{output, parse};
 use crate::client::{Client, Path};
@@ -133,11 +133,12 @@ async fn list(client: &Client, args: ListArgs) -> Outcome {
     }
     let mut volumes = found.volumes.unwrap_or_default();
     volumes.sort_by(|a, b| a.name.cmp(&b.name));
-    let rows: Vec<Row> = volumes.iter().map(row).collect();
+    let rows: Vec<(Row, LabelMap)> =
+        volumes.iter().map(|volume| (row(volume), volume.labels.clone())).collect();
     let columns = [("Driver", "DRIVER"), ("Name", "VOLUME NAME")];
     let format =
         if args.quiet { args.format.as_deref().or(Some("{{.Name}}")) } else { args.format.as_deref() };
-    output::text(&format::rows(format, &columns, &rows)?)?;
+    output::text(&format::labelled_rows(format, &columns, &rows)?)?;
     Ok(0)
 }
 

@@ -7,7 +7,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The engine answered, and said no: the `message` of its JSON body.
-    #[error("{message}")]
+    #[error("Error response from daemon: {message}")]
     Engine {
         /// The HTTP status: 404 not there, 409 not in this state, …
         status: u16,
