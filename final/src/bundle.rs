@@ -50,6 +50,10 @@ pub struct Extra {
     pub stdin_once: bool,
     /// `--init`: PID 1 is ours, reaps and forwards signals.
     pub init: bool,
+    /// The process whose container's /dev/shm is to appear in the bundle's folder `shm`, where this
+    /// one's comes from.
+    #[serde(default)]
+    pub shm_of: Option<i32>,
     /// The control socket to listen on.
     pub socket: PathBuf,
     /// Where the exit goes: [`Exited`] as JSON.

@@ -20,7 +20,9 @@ use crate::bundle::Streams;
 use crate::engine::containers::Container;
 use crate::engine::error::{Error, blocking};
 use crate::engine::stop::Condition;
-use crate::engine::{attach, create, monitor, pause, platform, ports, processes, start, stop, volumes};
+use crate::engine::{
+    attach, create, monitor, pause, platform, ports, processes, sharing, start, stop, volumes,
+};
 
 pub fn routes() -> Router<App> {
     Router::new()
@@ -208,7 +210,11 @@ async fn top(State(app): State<App>, Path(name): Path<String>, params: Params) -
         return Err(Error::unsupported(format!("columns of your own (ps {arguments})")).into());
     }
     let process = container.process()?;
-    let top = blocking(move || processes::top(process)).await?;
+    let top = blocking(move || {
+        let group = sharing::group(&app.engine, &container)?;
+        processes::top(process, group.as_deref())
+    })
+    .await?;
     Ok(Json(json!({ "Titles": top.titles, "Processes": top.rows })).into_response())
 }
 

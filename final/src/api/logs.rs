@@ -17,6 +17,7 @@ use super::{App, Version, hijack, times};
 use crate::engine::config::Config;
 use crate::engine::containers::Container;
 use crate::engine::error::{Error, blocking};
+use crate::engine::log_driver;
 
 /// How an entry is shown.
 #[derive(Debug, Clone, Copy)]
@@ -33,10 +34,7 @@ impl Shown {
         if !stdout && !stderr {
             return Err(Error::invalid("Bad parameters: you must choose at least one stream").into());
         }
-        let log = record.config.host().log_config.and_then(|log| log.typ);
-        if log.as_deref() == Some("none") {
-            return Err(Error::unsupported("configured logging driver does not support reading").into());
-        }
+        log_driver::check_readable(&record.config.host())?;
         Ok(Shown { stdout, stderr, timestamps: params.flag("timestamps"), tty: record.config.tty() })
     }
 

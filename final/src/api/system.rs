@@ -135,7 +135,7 @@ async fn info(State(app): State<App>) -> Result {
         "Images": images,
         "Driver": "overlay2",
         "DriverStatus": [["Backing", "overlayfs, mounted detached: no mount on the host"]],
-        "Plugins": { "Volume": ["local"], "Network": ["bridge", "host", "null"], "Authorization": null, "Log": ["json-file", "none"] },
+        "Plugins": { "Volume": ["local"], "Network": ["bridge", "host", "null"], "Authorization": null, "Log": ["json-file", "local", "none"] },
     });
     let more = json!({
         "MemoryLimit": support.memory, "SwapLimit": support.swap, "CpuCfsPeriod": support.cpu_quota,

@@ -1,5 +1,7 @@
 //! `canoa create`: a container that is ready to start.
 
+use std::fs;
+
 use clap::Args as ClapArgs;
 use serde::Deserialize;
 
@@ -42,6 +44,24 @@ pub async fn run(client: &Client, args: Args) -> Outcome {
 /// # Errors
 /// The engine's, or a flag that makes no sense.
 pub async fn create(client: &Client, options: &Options, detach: bool) -> Result<String, Failure> {
+    let Some(path) = &options.cidfile else { return create_one(client, options, detach).await };
+    if path.exists() {
+        let words = "container ID file found, make sure the other container isn't running or delete";
+        return Err(Failure::new(format!("{words} {}", path.display())).code(125));
+    }
+    let failed = |error| Failure::new(format!("writing --cidfile {}: {error}", path.display())).code(125);
+    // First of all: what can't be written must not be found out when the container is there.
+    fs::write(path, "").map_err(failed)?;
+    match create_one(client, options, detach).await {
+        Ok(id) => fs::write(path, &id).map_err(failed).map(|()| id),
+        Err(error) => {
+            let _ = fs::remove_file(path);
+            Err(error)
+        }
+    }
+}
+
+async fn create_one(client: &Client, options: &Options, detach: bool) -> Result<String, Failure> {
     let body = options.body(detach)?;
     let image = Reference::parse(options.image())?;
     let path = Path::new("/containers/create")

@@ -208,7 +208,7 @@ async fn create(client: &Client, args: CreateArgs) -> Outcome {
             options: None,
         }),
         options: Some(options(&args.opt)?),
-        labels: Some(parse::labels(&args.label).map_err(|failure| failure.code(1))?),
+        labels: Some(parse::labels(&args.label, &[]).map_err(|failure| failure.code(1))?),
         ..NetworkCreateRequest::default()
     };
     let created: Created = client.post(Path::new("/networks/create"), &body).await?;

@@ -5,6 +5,7 @@ pub mod networks;
 mod privileges;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use bollard_stubs::models::{
     ContainerCreateBody, HostConfig, HostConfigLogConfig, NetworkingConfig, PortBinding,
@@ -110,6 +111,9 @@ pub struct Options {
     /// Host name inside
     #[arg(short = 'h', long, value_name = "NAME")]
     pub hostname: Option<String>,
+    /// Domain name inside
+    #[arg(long, value_name = "DOMAIN")]
+    pub domainname: Option<String>,
     /// Run a small init as PID 1 that reaps and forwards signals
     #[arg(long)]
     pub init: bool,
@@ -127,9 +131,15 @@ pub struct Options {
     /// Set a label
     #[arg(short, long, value_name = "KEY=VALUE")]
     pub label: Vec<String>,
+    /// Read labels from a file
+    #[arg(long, value_name = "FILE")]
+    pub label_file: Vec<String>,
+    /// Write the container's id into this file, which must not be there yet
+    #[arg(long, value_name = "FILE")]
+    pub cidfile: Option<PathBuf>,
     #[command(flatten)]
     privileges: privileges::Privileges,
-    /// Where what it says goes: json-file, none
+    /// Where what it says goes: json-file, local, none
     #[arg(long, value_name = "DRIVER")]
     pub log_driver: Option<String>,
     /// How much of its log is kept: max-size=10m, max-file=3
@@ -208,6 +218,9 @@ impl Options {
                 config: Some(self.log_opt.iter().cloned().collect()),
             }),
             network_mode: Some(network),
+            container_id_file: Some(
+                self.cidfile.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
+            ),
             port_bindings: Some(port_bindings(&self.publish)),
             publish_all_ports: Some(self.publish_all),
             // A resize after the start may come when the program has drawn already.
@@ -219,6 +232,7 @@ impl Options {
         self.privileges.apply(&mut host)?;
         Ok(ContainerCreateBody {
             hostname: Some(self.hostname.clone().unwrap_or_default()),
+            domainname: Some(self.domainname.clone().unwrap_or_default()),
             user: Some(self.user.clone().unwrap_or_default()),
             attach_stdin: attach(StreamName::Stdin),
             attach_stdout: attach(StreamName::Stdout),
@@ -234,7 +248,7 @@ impl Options {
             working_dir: Some(self.workdir.clone().unwrap_or_default()),
             // `--entrypoint ""` takes the image's away: a list with one empty word, says Docker.
             entrypoint: self.entrypoint.clone().map(|program| vec![program]),
-            labels: Some(parse::labels(&self.label)?),
+            labels: Some(parse::labels(&self.label, &self.label_file)?),
             stop_signal: self.life.stop_signal.clone(),
             stop_timeout: self.life.stop_timeout,
             healthcheck: self.life.health()?,

@@ -109,7 +109,7 @@ async fn create(client: &Client, args: CreateArgs) -> Outcome {
         name: Some(args.name.unwrap_or_default()),
         driver: Some(args.driver),
         driver_opts: Some(options(&args.opt)?),
-        labels: Some(parse::labels(&args.label).map_err(|failure| failure.code(1))?),
+        labels: Some(parse::labels(&args.label, &[]).map_err(|failure| failure.code(1))?),
         ..VolumeCreateRequest::default()
     };
     let volume: Volume = client.post(Path::new("/volumes/create"), &body).await?;

@@ -12,7 +12,7 @@ use super::endpoints::Endpoint;
 use super::error::{Error, Result, blocking};
 use super::files::hostname;
 use super::restart::Restarts;
-use super::{Engine, images, limits, options, platform, volumes};
+use super::{Engine, images, limits, options, platform, sharing, volumes};
 
 /// Makes a container from Docker's create body; and says what it will have to do without.
 ///
@@ -41,6 +41,7 @@ fn make(
     platform: Option<Platform>,
 ) -> Result<(Arc<Container>, Vec<String>)> {
     options::check(&body)?;
+    sharing::resolve(engine, body.host_config.get_or_insert_default())?;
     let warnings = body.host_config.as_mut().map_or(Ok(vec![]), |host| limits::adapt(engine, host))?;
     if let Some(name) = name {
         engine.containers.check_free(name)?;

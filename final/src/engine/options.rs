@@ -4,10 +4,12 @@
 //! with less protection, or without its ports, and nobody would know.
 
 use bollard_stubs::models::{ContainerCreateBody, EndpointSettings, HostConfig};
-use lifecycle::log::Bounds;
 
 use super::error::{Error, Result};
-use super::{capabilities, devices, files, health, limits, ports, restart, security, stop, sysctls, ulimits};
+use super::{
+    capabilities, devices, files, health, limits, log_driver, ports, restart, security, sharing, stop,
+    sysctls, ulimits,
+};
 
 /// Checks a create body.
 ///
@@ -16,13 +18,18 @@ use super::{capabilities, devices, files, health, limits, ports, restart, securi
 pub fn check(body: &ContainerCreateBody) -> Result<()> {
     let host = body.host_config.clone().unwrap_or_default();
     refuse(&[("--network none by NetworkDisabled", body.network_disabled == Some(true))])?;
-    let domain = body.domainname.as_ref().is_some_and(|domain| !domain.is_empty());
-    refuse(&[("--domainname", domain)])?;
     health::check(body)?;
     check_host(&host)?;
     let named = body.hostname.as_deref().is_some_and(|name| !name.is_empty());
     if named && host.uts_mode.as_deref() == Some("host") {
         return Err(Error::invalid("conflicting options: hostname and the UTS mode"));
+    }
+    let domain = body.domainname.as_deref().unwrap_or_default();
+    if !domain.is_empty() && host.uts_mode.as_deref() == Some("host") {
+        return Err(Error::invalid("conflicting options: domainname and the UTS mode"));
+    }
+    if domain.len() > 64 || domain.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/') {
+        return Err(Error::invalid(format!("invalid domainname: {domain:?}")));
     }
     ports::exposed(body)?;
     ports::wanted(body)?;
@@ -50,12 +57,6 @@ pub fn check(body: &ContainerCreateBody) -> Result<()> {
     Ok(())
 }
 
-/// `--log-opt`: how much of the log is kept.
-pub fn log_bounds(host: &HostConfig) -> Result<Bounds> {
-    let options = host.log_config.as_ref().and_then(|log| log.config.as_ref()).into_iter().flatten();
-    Bounds::from_options(options.map(|(name, value)| format!("{name}={value}"))).map_err(Error::invalid)
-}
-
 fn check_host(host: &HostConfig) -> Result<()> {
     fn filled<T>(list: &Option<Vec<T>>) -> bool {
         list.as_ref().is_some_and(|list| !list.is_empty())
@@ -64,16 +65,12 @@ fn check_host(host: &HostConfig) -> Result<()> {
     let word = |text: &Option<String>, harmless: &[&str]| {
         text.as_deref().is_some_and(|text| !text.is_empty() && !harmless.contains(&text))
     };
-    let log = host.log_config.as_ref();
-    let unknown_log = log.is_some_and(|log| word(&log.typ, &["json-file", "none"]));
-    log_bounds(host)?;
+    log_driver::bounds(host)?;
     refuse(&[
         ("--gpus", filled(&host.device_requests)),
         ("--link", filled(&host.links)),
         ("--volumes-from", filled(&host.volumes_from)),
         ("--volume-driver", word(&host.volume_driver, &["local"])),
-        ("--pid", word(&host.pid_mode, &["private"])),
-        ("--ipc container:NAME", host.ipc_mode.as_deref().is_some_and(|mode| mode.starts_with("container:"))),
         ("--userns", word(&host.userns_mode, &["host"])),
         ("--cgroup-parent", word(&host.cgroup_parent, &[])),
         ("--cgroupns", host.cgroupns_mode.as_ref().is_some_and(|mode| mode.to_string() == "host")),
@@ -84,8 +81,6 @@ fn check_host(host: &HostConfig) -> Result<()> {
             host.isolation.as_ref().is_some_and(|mode| !["", "default"].contains(&mode.to_string().as_str())),
         ),
         ("--storage-opt", host.storage_opt.as_ref().is_some_and(|options| !options.is_empty())),
-        ("--log-driver (other than json-file and none)", unknown_log),
-        ("--oom-score-adj", host.oom_score_adj.is_some_and(|score| score != 0)),
         ("--memory-swappiness", host.memory_swappiness.is_some_and(|value| value >= 0)),
         ("--blkio-weight", host.blkio_weight.is_some_and(|weight| weight > 0)),
         ("--blkio-weight-device", filled(&host.blkio_weight_device)),
@@ -105,7 +100,8 @@ fn check_host(host: &HostConfig) -> Result<()> {
     ulimits::check(host)?;
     devices::check(host)?;
     check_tmpfs(host)?;
-    check_shared(host)?;
+    sharing::check(host)?;
+    check_oom_score(host)?;
     sysctls::check(host)?;
     if let Some(size) = host.shm_size.filter(|size| *size < 0) {
         return Err(Error::invalid(format!("SHM size can not be less than 0: {size}")));
@@ -113,17 +109,14 @@ fn check_host(host: &HostConfig) -> Result<()> {
     files::check(host)
 }
 
-/// Whose host name and System V IPC it has.
-fn check_shared(host: &HostConfig) -> Result<()> {
-    let ipc = host.ipc_mode.as_deref().unwrap_or_default();
-    if !matches!(ipc, "" | "private" | "shareable" | "none" | "host") {
-        return Err(Error::invalid(format!("invalid IPC mode: {}", ipc.escape_debug())));
+/// Which process goes first when the machine has no memory left.
+fn check_oom_score(host: &HostConfig) -> Result<()> {
+    match host.oom_score_adj.unwrap_or(0) {
+        -1000..=1000 => Ok(()),
+        score => {
+            Err(Error::invalid(format!("Invalid value {score}, range for oom score adj is [-1000, 1000]")))
+        }
     }
-    let uts = host.uts_mode.as_deref().unwrap_or_default();
-    if !matches!(uts, "" | "private" | "host") {
-        return Err(Error::invalid(format!("invalid UTS mode: {}", uts.escape_debug())));
-    }
-    Ok(())
 }
 
 /// The options of `--tmpfs`, as Docker knows them.
@@ -202,7 +195,7 @@ mod tests {
 
     #[test]
     fn what_this_engine_does_not_have_is_refused_by_name() {
-        let refused = [(r#"{"Links":["a:b"]}"#, "--link"), (r#"{"PidMode":"host"}"#, "--pid")];
+        let refused = [(r#"{"Links":["a:b"]}"#, "--link"), (r#"{"CgroupnsMode":"host"}"#, "--cgroupns")];
         for (host, flag) in refused {
             let error = checked(host).unwrap_err();
             assert!(error.kind == Kind::Unsupported && error.message.contains(flag), "{host}: {error}");

@@ -22,12 +22,23 @@ const TITLES: [&str; 8] = ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "C
 
 /// Lists the processes of the container whose PID 1 is this one, with the pids that the host
 /// gives them. It runs nothing and enters nothing: the pid namespace tells who belongs to it.
-pub fn top(init: Process) -> Result<Top> {
+///
+/// `group` are those of its control group, for a container that shares its pid namespace; where it has
+/// no group, its first process's descendants count.
+pub fn top(init: Process, group: Option<&[i32]>) -> Result<Top> {
     let namespace = |pid: i32| fs::read_link(format!("/proc/{pid}/ns/pid"));
     let failed = |error| Error::internal("looking at the container's processes", error);
     let own = namespace(init.pid).map_err(failed)?;
     let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100) as u64;
     let booted = boot_time();
+    let belongs = |pid: i32, seen: &[(i32, Vec<String>)]| match group {
+        None => true,
+        Some([]) => {
+            let parent = Process::with_pid(pid).and_then(|process| process.parent()).unwrap_or_default();
+            pid == init.pid || seen.iter().any(|(seen, _)| *seen == parent)
+        }
+        Some(group) => group.contains(&pid),
+    };
     let mut rows = Vec::new();
     for entry in fs::read_dir("/proc").map_err(failed)?.flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
@@ -35,6 +46,7 @@ pub fn top(init: Process) -> Result<Top> {
         };
         // A process may end while it is looked at: then it isn't there.
         if namespace(pid).is_ok_and(|other| other == own)
+            && belongs(pid, &rows)
             && let Some(row) = row(&entry.path(), pid, ticks, booted)
         {
             rows.push((pid, row));
@@ -115,7 +127,7 @@ mod tests {
     #[test]
     fn top_shows_this_test_and_its_child_with_their_commands() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        let top = top(Process::with_pid(std::process::id() as i32).unwrap());
+        let top = top(Process::with_pid(std::process::id() as i32).unwrap(), None);
         let pid = child.id();
         child.kill().unwrap();
         child.wait().unwrap();

@@ -20,7 +20,7 @@ use super::error::{Error, Result};
 use super::files::{self, hostname};
 use super::resources::resources;
 use super::security::Security;
-use super::{capabilities, devices, options, sysctls, ulimits};
+use super::{capabilities, devices, log_driver, sharing, sysctls, ulimits};
 use crate::bundle::{Extra, Names};
 
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -37,8 +37,9 @@ pub fn build(engine: &Engine, folder: &Path, record: &Record<Config>) -> Result<
     if let Some(path) = shared_network(engine, config)? {
         share_network(&mut spec, &path);
     }
+    let shm_of = sharing::join(engine, config, &mut spec)?;
     let stdin = config.body.open_stdin == Some(true);
-    let log = host.log_config.as_ref().and_then(|log| log.typ.as_deref()) != Some("none");
+    let log = log_driver::bounds(&host)?;
     let extra = Extra {
         id: record.id.clone(),
         layers: config.layers.clone(),
@@ -51,11 +52,12 @@ pub fn build(engine: &Engine, folder: &Path, record: &Record<Config>) -> Result<
         // The start knows.
         ports: vec![],
         rules: None,
-        log: log.then(|| folder.join("log.json")),
-        log_bounds: options::log_bounds(&host)?,
+        log: log.is_some().then(|| folder.join("log.json")),
+        log_bounds: log.unwrap_or_default(),
         open_stdin: stdin,
         stdin_once: stdin && config.body.stdin_once == Some(true),
         init: host.init == Some(true),
+        shm_of,
         socket: engine.socket(&record.id),
         exit: folder.join("exit.json"),
     };
@@ -208,6 +210,7 @@ fn namespaces(config: &Config) -> Result<Vec<LinuxNamespace>, OciSpecError> {
     kinds.retain(|kind| match kind {
         LinuxNamespaceType::Uts => !shared(&host.uts_mode),
         LinuxNamespaceType::Ipc => !shared(&host.ipc_mode),
+        LinuxNamespaceType::Pid => !shared(&host.pid_mode),
         _ => true,
     });
     kinds.into_iter().map(|kind| LinuxNamespaceBuilder::default().typ(kind).build()).collect()
@@ -239,6 +242,11 @@ fn mounts(folder: &Path, config: &Config, host: &HostConfig) -> Result<Vec<Mount
             for place in ["/dev/mqueue", "/dev/shm"].into_iter().filter(|place| Path::new(place).is_dir()) {
                 add(place, "bind", Path::new(place), &["rbind", "rprivate"])?;
             }
+        }
+        Some(mode) if mode.starts_with("container:") => {
+            add("/dev/mqueue", "mqueue", Path::new("mqueue"), &["nosuid", "noexec", "nodev"])?;
+            // The monitor has it appear there.
+            add("/dev/shm", "bind", &folder.join("shm"), &["rbind", "rprivate"])?;
         }
         mode => {
             add("/dev/mqueue", "mqueue", Path::new("mqueue"), &["nosuid", "noexec", "nodev"])?;

@@ -17,7 +17,7 @@ use super::copy_up::copy_up;
 use super::error::{Error, Kind, Result, blocking};
 use super::monitor::{Handed, Monitor};
 use super::ports::{self, Reserved};
-use super::{files, health, restart, spec, stop};
+use super::{files, health, restart, sharing, spec, stop};
 use crate::bundle::{Event, Exited, Extra};
 
 /// Starts a container; returns when its program runs.
@@ -295,7 +295,16 @@ pub async fn ended(engine: &Arc<Engine>, container: &Arc<Container>, exited: Exi
 pub async fn after_cleaning(engine: &Arc<Engine>, container: &Arc<Container>) {
     // A monitor that was killed has left its control group behind.
     let (parent, id) = (engine.settings.cgroup_parent.clone(), container.id.clone());
-    if let Err(error) = blocking(move || Ok(Cgroup::open(&parent, &id)?.remove()?)).await {
+    let shares = container.with(|record| sharing::shares_processes(&record.config.host()));
+    let remove = move || {
+        let group = Cgroup::open(&parent, &id)?;
+        if shares {
+            // Nobody's death has ended those.
+            group.kill()?;
+        }
+        Ok(group.remove()?)
+    };
+    if let Err(error) = blocking(remove).await {
         tracing::warn!("container {}: {error}", container.id);
     }
     ports::release(engine, container).await;

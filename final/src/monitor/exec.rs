@@ -20,6 +20,7 @@ pub(super) fn exec(engine: UnixStream, options: Options) -> Result<()> {
     step("read plan", "", || BufReader::new(reader).read_line(&mut line))?;
     let exec: Exec = serde_json::from_str(&line).map_err(|error| Error::new("read plan", "", error))?;
 
+    plan::own_oom_score(&exec.process)?;
     let (program, (parent, name)) = plan::exec(&exec)?;
     let container = Process { pid: exec.pid, start_time: exec.start_time };
     let running = start_in(container, (&parent, &name), &program)?;

@@ -8,11 +8,13 @@
 //! - `exec`: one more process in one;
 //! - `plan`: from the bundle's words to the lessons' types;
 //! - `control`: the connections to it;
+//! - `join`: the namespaces that it shares with others;
 //! - `wiring`: its cables and its name server, while it runs;
 //! - `supervise`: the loop, until the process has ended.
 
 mod control;
 mod exec;
+mod join;
 mod plan;
 mod run;
 mod supervise;

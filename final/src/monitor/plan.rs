@@ -9,7 +9,7 @@ use libc::sock_filter;
 use lifecycle::pty::Size;
 use lifecycle::stdio::Stdio;
 use lifecycle::{Container, Network, Program};
-use namespaces::{Command, Error, Result, in_user_namespace};
+use namespaces::{Command, Error, Result, in_user_namespace, step};
 use nix::sched::CloneFlags;
 use nix::sys::resource::Resource;
 use oci_spec::runtime::{
@@ -25,13 +25,17 @@ use crate::seccomp;
 pub(super) fn container(spec: &Spec, extra: &Extra, root: OwnedFd, place: &Path) -> Result<Container> {
     let process = spec.process().as_ref().ok_or_else(|| missing("process"))?;
     let linux = spec.linux().as_ref().ok_or_else(|| missing("linux"))?;
-    let has = |kind: LinuxNamespaceType| linux.namespaces().iter().flatten().any(|one| one.typ() == kind);
-    let mut shared = CloneFlags::empty();
-    shared.set(CloneFlags::CLONE_NEWUTS, !has(LinuxNamespaceType::Uts));
-    shared.set(CloneFlags::CLONE_NEWIPC, !has(LinuxNamespaceType::Ipc));
     // Not the host's, and not another's (which we have joined, so that for the child it is ours).
-    let is_own = |one: &LinuxNamespace| one.typ() == LinuxNamespaceType::Network && one.path().is_none();
-    let own_network = linux.namespaces().iter().flatten().any(is_own);
+    let is_own = |one: &LinuxNamespace, kind| one.typ() == kind && one.path().is_none();
+    let has = |kind: LinuxNamespaceType| linux.namespaces().iter().flatten().any(|one| is_own(one, kind));
+    let hosts_processes =
+        !linux.namespaces().iter().flatten().any(|one| one.typ() == LinuxNamespaceType::Pid);
+    let mut shared = CloneFlags::empty();
+    // With a domain name we have made one for it.
+    shared.set(CloneFlags::CLONE_NEWUTS, !has(LinuxNamespaceType::Uts) || spec.domainname().is_some());
+    shared.set(CloneFlags::CLONE_NEWIPC, !has(LinuxNamespaceType::Ipc));
+    shared.set(CloneFlags::CLONE_NEWPID, !has(LinuxNamespaceType::Pid));
+    let own_network = has(LinuxNamespaceType::Network);
 
     let mut rootfs = Rootfs::mount(root, place)
         .read_only(spec.root().as_ref().and_then(|root| root.readonly()).unwrap_or(false))
@@ -41,7 +45,7 @@ pub(super) fn container(spec: &Spec, extra: &Extra, root: OwnedFd, place: &Path)
         .devices(linux.devices().iter().flatten().map(device))
         .sysctls(linux.sysctl().iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
     for mount in spec.mounts().iter().flatten() {
-        for mount in mounts(mount, own_network)? {
+        for mount in mounts(mount, own_network, hosts_processes)? {
             rootfs = rootfs.with(mount);
         }
     }
@@ -57,11 +61,21 @@ pub(super) fn container(spec: &Spec, extra: &Extra, root: OwnedFd, place: &Path)
     })
 }
 
-/// Whose network namespace it shares, if it does.
-pub(super) fn shared_network(spec: &Spec) -> Option<PathBuf> {
-    let namespaces = spec.linux().as_ref()?.namespaces().as_ref()?;
-    let network = namespaces.iter().find(|one| one.typ() == LinuxNamespaceType::Network)?;
-    network.path().clone()
+/// How soon the kernel ends it when the machine has no memory left: proc_pid_oom_score_adj(5). A child has
+/// its parent's.
+pub(super) fn set_oom_score(pid: i32, spec: &Spec) -> Result<()> {
+    spec.process().as_ref().map_or(Ok(()), |process| write_oom_score(&pid.to_string(), process))
+}
+
+/// The same for an exec, which has it from us.
+pub(super) fn own_oom_score(process: &Process) -> Result<()> {
+    write_oom_score("self", process)
+}
+
+fn write_oom_score(pid: &str, process: &Process) -> Result<()> {
+    let Some(score) = process.oom_score_adj() else { return Ok(()) };
+    let path = format!("/proc/{pid}/oom_score_adj");
+    step("write", &path, || std::fs::write(&path, score.to_string()))
 }
 
 /// An exec: its program, with the filter of the container, and the container's control group.
@@ -143,7 +157,7 @@ fn compile(filter: &LinuxSeccomp) -> Result<Vec<sock_filter>> {
 }
 
 /// One mount of the specification; that of cgroups may be several.
-fn mounts(mount: &Mount, own_network: bool) -> Result<Vec<rootfs::Mount>> {
+fn mounts(mount: &Mount, own_network: bool, hosts_processes: bool) -> Result<Vec<rootfs::Mount>> {
     let target = mount.destination();
     let words = mount.options().clone().unwrap_or_default();
     let kind = mount.typ().as_deref().unwrap_or("bind");
@@ -152,6 +166,10 @@ fn mounts(mount: &Mount, own_network: bool) -> Result<Vec<rootfs::Mount>> {
         "cgroup" => cgroups::mounts(target, &words),
         // The kernel gives a sysfs only to who owns the network namespace which it would show.
         "sysfs" if !own_network && in_user_namespace() => Ok(vec![rootfs::Mount::bind("/sys", target, true)]),
+        // And a proc only to who owns the pid namespace.
+        "proc" if hosts_processes && in_user_namespace() => {
+            Ok(vec![rootfs::Mount::bind("/proc", target, false)])
+        }
         _ => Ok(vec![rootfs::Mount::from_words(target, kind, source, &words)?]),
     }
 }

@@ -1,6 +1,6 @@
 //! One container, from its bundle to its end.
 
-use std::fs::{self, File};
+use std::fs;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -10,14 +10,14 @@ use lifecycle::log::LogWriter;
 use lifecycle::{Client, Streams};
 use namespaces::{Error, Process, Result, step};
 use network::{Port, Published};
-use nix::sched::{CloneFlags, setns};
+use nix::sched::CloneFlags;
 use nix::sys::socket::{MsgFlags, recv};
 use oci_spec::runtime::Spec;
 use serde::de::DeserializeOwned;
 
 use super::control::Control;
 use super::wiring::Wiring;
-use super::{Options, plan, supervise};
+use super::{Options, join, plan, supervise};
 use crate::bundle::{Event, Exited, Extra};
 
 /// Runs the container of this bundle, and comes back when it has ended and nothing of it is left.
@@ -34,15 +34,22 @@ pub(super) fn run(bundle: &Path, engine: UnixStream, options: Options) -> Result
     // From where the host's name servers are reached; then to where the bridges are.
     let mut wiring = Wiring::begin(&extra, options.netns.is_some())?;
     options.join()?;
-    if let Some(path) = plan::shared_network(&spec) {
-        let netns = step("open network namespace", path.display(), || File::open(&path))?;
-        step("join network namespace", path.display(), || setns(netns, CloneFlags::CLONE_NEWNET))?;
+    if let Some(pid) = extra.shm_of {
+        join::borrow_shm(pid, &bundle.join("shm"))?;
     }
+    if let Some(domain) = spec.domainname() {
+        join::own_names(spec.hostname().as_deref().unwrap_or_default(), domain)?;
+    }
+    let back = join::join(&spec)?;
     let container = plan::container(&spec, &extra, copy(&root)?, &bundle.join("rootfs"))?;
     let log = match &extra.log {
         Some(path) => Some(step("open log", path.display(), || LogWriter::open(path, extra.log_bounds))?),
         None => None,
     };
+    let shares_processes = container.shared.contains(CloneFlags::CLONE_NEWPID);
+    if shares_processes {
+        join::adopt_orphans()?;
+    }
     let listener = listen(&extra.socket)?;
     // From here on an engine that comes back finds us. One that died before it could know of us: then
     // nobody would ever ask for this container.
@@ -51,8 +58,13 @@ pub(super) fn run(bundle: &Path, engine: UnixStream, options: Options) -> Result
         return Err(error);
     }
 
-    let outcome =
-        container.start_when(|pid| wiring.connected(pid, extra.names.zones.clone())).and_then(|running| {
+    let outcome = container
+        .start_when(|pid| {
+            wiring.connected(pid, extra.names.zones.clone())?;
+            plan::set_oom_score(pid, &spec)
+        })
+        .and_then(|running| {
+            back.go();
             // Not before: from here on there may be more than one thread.
             let mut published = publish(&extra, options.ports)?;
             let process = Process::with_pid(running.child.pid().as_raw())?;
@@ -71,6 +83,10 @@ pub(super) fn run(bundle: &Path, engine: UnixStream, options: Options) -> Result
             let mut control = Control::new(Some(listener), engine, started, Some(root));
             let status =
                 supervise::until_exit(&running.child, &mut streams, &mut control, Some(&mut wiring))?;
+            if shares_processes {
+                // Else the kernel has ended the others with PID 1.
+                join::end_the_rest(&running.cgroup)?;
+            }
 
             let oom_killed = running.cgroup.oom_kills().unwrap_or(0) > 0;
             let exited = Exited { code: status.code(), oom_killed, finished_at: lifecycle::record::now() };

@@ -30,8 +30,8 @@ pub struct Container {
     pub rootfs: Rootfs,
     /// Its way to others.
     pub network: Network,
-    /// Which other namespaces it has not for itself but shares with the host: those of host name
-    /// and System V IPC can be (`CLONE_NEWUTS`, `CLONE_NEWIPC`).
+    /// Which other namespaces it has not for itself but shares with us: those of host name, System V
+    /// IPC and processes can be (`CLONE_NEWUTS`, `CLONE_NEWIPC`, `CLONE_NEWPID`).
     pub shared: CloneFlags,
     /// What it runs.
     pub program: Program,

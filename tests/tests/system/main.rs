@@ -21,6 +21,7 @@ mod pull;
 mod remote;
 mod restart;
 mod run_flags;
+mod sharing;
 mod shell;
 mod volumes;
 
@@ -37,6 +38,7 @@ fn main() -> std::process::ExitCode {
         paused::CASES,
         platform::CASES,
         privileges::CASES,
+        sharing::CASES,
         volumes::CASES,
         network::CASES,
         networks::CASES,

@@ -577,8 +577,6 @@ fn host_name_and_ipc_are_the_hosts_if_it_was_asked_for(lab: &Lab) {
     for (flags, words) in [
         (["--uts", "mine"], "invalid UTS mode: mine"),
         (["--ipc", "mine"], "invalid IPC mode: mine"),
-        (["--ipc", "container:box"], "--ipc container:NAME"),
-        (["--pid", "host"], "--pid"),
         (["--uts=host", "--hostname=x"], "conflicting options: hostname and the UTS mode"),
     ] {
         lab.canoa(&[&["run", "--rm"], &flags[..], &["base", "true"]].concat())

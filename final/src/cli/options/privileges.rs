@@ -46,15 +46,18 @@ pub struct Privileges {
     /// Size of /dev/shm
     #[arg(long, value_name = "SIZE", value_parser = parse::size::parse)]
     shm_size: Option<i64>,
-    /// Shared memory and message queues: private, shareable, host, none
+    /// Shared memory and message queues: private, shareable, host, none, container:NAME
     #[arg(long, value_name = "MODE")]
     ipc: Option<String>,
-    /// Processes that it sees: private
+    /// Processes that it sees: host, container:NAME; its own unless told otherwise
     #[arg(long, value_name = "MODE")]
     pid: Option<String>,
     /// Host name: host
     #[arg(long, value_name = "MODE")]
     uts: Option<String>,
+    /// How soon the kernel ends it when memory runs out: -1000 (never) to 1000
+    #[arg(long, value_name = "SCORE", allow_hyphen_values = true)]
+    oom_score_adj: Option<i64>,
 }
 
 impl Privileges {
@@ -90,6 +93,7 @@ impl Privileges {
         host.ipc_mode.clone_from(&self.ipc);
         host.pid_mode.clone_from(&self.pid);
         host.uts_mode.clone_from(&self.uts);
+        host.oom_score_adj = self.oom_score_adj;
         Ok(())
     }
 }

@@ -5,6 +5,9 @@ pub mod env;
 pub mod size;
 pub mod volume;
 
+use std::collections::HashMap;
+use std::fs;
+
 use super::failure::Failure;
 
 /// A name or id must not be empty: `/containers//json` would be another request.
@@ -23,10 +26,18 @@ pub fn cpus(text: &str) -> Result<i64, String> {
     Ok((value * 1e9).round() as i64)
 }
 
-/// `-l key=value` or `-l key`.
-pub fn labels(given: &[String]) -> Result<std::collections::HashMap<String, String>, Failure> {
-    let mut labels = std::collections::HashMap::new();
-    for label in given {
+/// `-l key=value` or `-l key`; the lines of `--label-file` come before them.
+pub fn labels(given: &[String], files: &[String]) -> Result<HashMap<String, String>, Failure> {
+    let mut labels = HashMap::new();
+    let mut all = Vec::new();
+    for file in files {
+        let text = fs::read_to_string(file)
+            .map_err(|error| Failure::new(format!("reading --label-file {file}: {error}")).code(125))?;
+        let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim_start);
+        all.extend(lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned));
+    }
+    all.extend_from_slice(given);
+    for label in &all {
         let (key, value) = label.split_once('=').unwrap_or((label, ""));
         if key.is_empty() {
             return Err(
@@ -68,6 +79,17 @@ mod tests {
         for wrong in ["", "0", "-1", "nan", "inf", "two", "1e9"] {
             assert!(cpus(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn labels_of_a_file_come_first() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(&file, "# why\n\na=1\n  b=two words\nc\n").unwrap();
+        let name = file.path().to_str().unwrap().to_owned();
+        let all = labels(&["a=2".to_owned()], &[name]).unwrap();
+        assert_eq!((all["a"].as_str(), all["b"].as_str(), all["c"].as_str()), ("2", "two words", ""));
+        assert!(labels(&[], &["/no/such/file".to_owned()]).is_err());
+        assert!(labels(&["=x".to_owned()], &[]).is_err());
     }
 
     #[test]
