@@ -12,6 +12,9 @@ pub struct Flags {
     /// Engine to talk to: unix:///path, tcp://host:port, ssh://user@host (also CANOA_HOST)
     #[arg(short = 'H', long, value_name = "ADDRESS")]
     host: Option<String>,
+    /// Where Docker's contexts and certificates are (also DOCKER_CONFIG)
+    #[arg(long, value_name = "FOLDER")]
+    config: Option<PathBuf>,
     /// One of Docker's contexts, by name
     #[arg(short, long, value_name = "NAME")]
     context: Option<String>,
@@ -37,6 +40,7 @@ impl From<Flags> for Wish {
         Wish {
             host: flags.host,
             context: flags.context,
+            config: flags.config,
             tls: flags.tls,
             verify: flags.tlsverify,
             authority: flags.tlscacert,

@@ -100,13 +100,16 @@ fn rows(image: &Image, whole: bool) -> Vec<Row> {
     let row = |(repository, tag): (&str, &str)| {
         let digest = digests.iter().find(|(name, _)| *name == repository).map_or(none, |(_, digest)| digest);
         vec![
+            ("Containers", "N/A".to_owned()),
             ("CreatedAt", units::date(image.created)),
             ("CreatedSince", units::ago(image.created)),
             ("Digest", digest.to_owned()),
             ("ID", if whole { image.id.clone() } else { units::short_id(&image.id) }),
             ("Repository", repository.to_owned()),
+            ("SharedSize", "N/A".to_owned()),
             ("Size", units::size(image.size)),
             ("Tag", tag.to_owned()),
+            ("UniqueSize", "N/A".to_owned()),
         ]
     };
     names.into_iter().map(row).collect()

@@ -90,7 +90,16 @@ pub async fn inspect(client: &Client, kinds: &[Kind], args: Named) -> Outcome {
         Some("json") => output::line(&format!("[{}]", found.join(",")))?,
         Some(template) => {
             for value in &found {
-                output::line(&format::json(template, value)?)?;
+                match format::json(template, value) {
+                    Ok(text) => output::line(&text)?,
+                    Err(failure) => {
+                        // Docker's client ends the line that it had begun.
+                        if !matches!(failure, Failure::Said { code: 64, .. }) {
+                            output::line("")?;
+                        }
+                        return Err(failure);
+                    }
+                }
             }
         }
         // The empty list is printed as well: whoever reads it, reads JSON.

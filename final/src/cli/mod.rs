@@ -2,6 +2,8 @@
 //! else, so everything here works on canoa's own daemon and on Docker's.
 
 mod attach;
+mod command;
+mod completion;
 mod create;
 mod detach;
 mod dial_stdio;
@@ -16,6 +18,7 @@ mod info;
 mod inspect;
 mod kill;
 mod logs;
+mod man;
 mod network;
 mod options;
 mod output;
@@ -109,6 +112,8 @@ enum Command {
     /// Run the daemon in the foreground (usually the client starts it)
     // Only listed here: main.rs has looked for it before us.
     Daemon,
+    Completion(completion::Args),
+    Man(man::Args),
 }
 
 #[derive(Debug, Subcommand)]
@@ -119,11 +124,14 @@ enum ContainerCommand {
     Start(start::Args),
     Stop(stop::Args),
     /// Stop containers and start them again
+    #[command(after_help = "Example: canoa restart -t 2 web")]
     Restart(stop::Args),
     Kill(kill::Args),
     Pause(pause::Args),
     /// Let paused containers go on
+    #[command(after_help = "Example: canoa unpause web")]
     Unpause(pause::Args),
+    #[command(alias = "remove")]
     Rm(rm::Args),
     Attach(attach::Args),
     Exec(exec::Args),
@@ -142,6 +150,7 @@ enum ContainerGroup {
     #[command(visible_alias = "ps", alias = "list")]
     Ls(ps::Args),
     /// Show everything about containers
+    #[command(after_help = "Example: canoa container inspect -f '{{.State.Status}}' web")]
     Inspect(inspect::Named),
 }
 
@@ -160,11 +169,15 @@ enum ImageGroup {
     #[command(alias = "remove")]
     Rm(rmi::Args),
     /// Show everything about images
+    #[command(after_help = "Example: canoa image inspect -f '{{.Config.Cmd}}' base")]
     Inspect(inspect::Named),
 }
 
 /// The client's whole life. `main` returns what it returns.
 pub fn main() -> ExitCode {
+    if completion::answer() {
+        return ExitCode::SUCCESS;
+    }
     let outcome = match usage::parse() {
         Ok(cli) => start(cli),
         Err(code) => return ExitCode::from(code),
@@ -181,6 +194,12 @@ pub fn main() -> ExitCode {
 }
 
 fn start(cli: Cli) -> Outcome {
+    // Those that need no engine.
+    match &cli.command {
+        Command::Completion(args) => return completion::run(args),
+        Command::Man(args) => return man::run(args),
+        _ => {}
+    }
     let fails = usage::failure_code(&cli.command);
     let endpoint = Endpoint::choose(&cli.engine.into()).map_err(|error| Failure::from(error).code(fails))?;
     // One thread is enough for one command, and starts fastest.
@@ -227,7 +246,9 @@ async fn dispatch(client: &Client, command: Command) -> Outcome {
         Command::System(system::Command::Reset(args)) => system::reset(client, args).await,
         Command::System(system::Command::DialStdio) => dial_stdio::run(client).await,
         Command::System(system::Command::Stop) => system::stop(client.endpoint().clone()).await,
-        Command::Daemon => Err(Failure::new("write \"canoa daemon\", without flags before the word")),
+        Command::Daemon | Command::Completion(_) | Command::Man(_) => {
+            Err(Failure::new("write \"canoa daemon\": this word comes first"))
+        }
     }
 }
 

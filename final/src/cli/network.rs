@@ -25,6 +25,7 @@ pub enum Command {
     #[command(visible_alias = "list")]
     Ls(ListArgs),
     /// Show everything about networks
+    #[command(after_help = "Example: canoa network inspect bridge")]
     Inspect(Named),
     #[command(visible_alias = "remove")]
     Rm(RemoveArgs),
@@ -144,6 +145,9 @@ struct Network {
     driver: String,
     scope: String,
     internal: bool,
+    // Engines from before 1.48 don't say it, and always have it.
+    #[serde(rename = "EnableIPv4")]
+    ipv4: Option<bool>,
     #[serde(rename = "EnableIPv6")]
     ipv6: bool,
     labels: Option<BTreeMap<String, String>>,
@@ -272,13 +276,22 @@ async fn list(client: &Client, args: ListArgs) -> Outcome {
 fn row(network: &Network, whole: bool) -> Row {
     let labels = network.labels.iter().flatten().map(|(key, value)| format!("{key}={value}"));
     vec![
-        ("CreatedAt", network.created.clone()),
+        ("CreatedAt", created(&network.created)),
         ("Driver", network.driver.clone()),
         ("ID", if whole { network.id.clone() } else { units::short_id(&network.id) }),
+        ("IPv4", network.ipv4.unwrap_or(true).to_string()),
         ("IPv6", network.ipv6.to_string()),
         ("Internal", network.internal.to_string()),
         ("Labels", labels.collect::<Vec<_>>().join(",")),
         ("Name", network.name.clone()),
         ("Scope", network.scope.clone()),
     ]
+}
+
+/// RFC 3339 as Go prints a time: `2026-11-24 04:33:00.5 +0000 UTC`.
+fn created(text: &str) -> String {
+    match text.strip_suffix('Z').and_then(|text| text.split_once('T')) {
+        Some((date, time)) => format!("{date} {time} +0000 UTC"),
+        None => text.to_owned(),
+    }
 }

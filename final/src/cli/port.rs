@@ -62,9 +62,9 @@ pub async fn run(client: &Client, args: Args) -> Outcome {
         }
         return Ok(0);
     };
-    let port = if port.contains('/') { port } else { format!("{port}/tcp") };
-    let Some(places) = ports.get(&port).and_then(Option::as_ref).filter(|places| !places.is_empty()) else {
-        return Err(Failure::new(format!("No public port '{port}' published for {}", args.container)));
+    let whole = if port.contains('/') { port.clone() } else { format!("{port}/tcp") };
+    let Some(places) = ports.get(&whole).and_then(Option::as_ref).filter(|places| !places.is_empty()) else {
+        return Err(Failure::new(format!("Error: No public port '{port}' published for {}", args.container)));
     };
     for place in places {
         output::line(&text(place))?;

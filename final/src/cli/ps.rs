@@ -120,7 +120,11 @@ pub async fn run(client: &Client, args: Args) -> Outcome {
 fn row(summary: &Summary, whole: bool) -> Row {
     let id = if whole { summary.id.clone() } else { units::short_id(&summary.id) };
     let command = if whole { summary.command.clone() } else { units::ellipsis(&summary.command, 20) };
-    let size = format!("{} (virtual {})", units::size(summary.size_rw), units::size(summary.size_root_fs));
+    let size = match summary.size_root_fs {
+        0 => units::size(summary.size_rw),
+        all => format!("{} (virtual {})", units::size(summary.size_rw), units::size(all)),
+    };
+    let volumes = summary.mounts.iter().flatten().filter(|mount| !mount.name.is_empty()).count();
     let labels = summary.labels.iter().flatten().map(|(key, value)| format!("{key}={value}"));
     let mounts = summary.mounts.iter().flatten();
     let mounts = mounts.map(|mount| if mount.name.is_empty() { &mount.source } else { &mount.name });
@@ -132,6 +136,7 @@ fn row(summary: &Summary, whole: bool) -> Row {
         ("ID", id),
         ("Image", image(&summary.image, whole)),
         ("Labels", labels.collect::<Vec<_>>().join(",")),
+        ("LocalVolumes", volumes.to_string()),
         ("Mounts", mounts.cloned().collect::<Vec<_>>().join(",")),
         ("Names", names(summary)),
         ("Networks", networks.map(|(name, _)| name.clone()).collect::<Vec<_>>().join(",")),

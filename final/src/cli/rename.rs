@@ -2,8 +2,8 @@
 
 use clap::Args as ClapArgs;
 
-use super::failure::Outcome;
-use super::parse;
+use super::failure::{Failure, Outcome};
+use super::{output, parse};
 use crate::client::{Client, Path};
 
 /// Rename a container
@@ -24,6 +24,10 @@ pub struct Args {
 /// There is none, or the name is taken.
 pub async fn run(client: &Client, args: Args) -> Outcome {
     let path = Path::new("/containers").name(&args.container).end("/rename").query("name", &args.name);
-    client.act(path).await?;
+    if let Err(error) = client.act(path).await {
+        output::failure(&error.to_string());
+        // Docker's second line.
+        return Err(Failure::new(format!("Error: failed to rename container named {}", args.container)));
+    }
     Ok(0)
 }

@@ -1,5 +1,7 @@
 //! `canoa start`: start containers again; with `-a` joined to one.
 
+use std::cell::RefCell;
+
 use clap::Args as ClapArgs;
 use serde_json::Value;
 
@@ -38,11 +40,21 @@ pub async fn run(client: &Client, args: Args) -> Outcome {
     if args.attach || args.interactive {
         return attached(client, args).await;
     }
-    output::each(&args.containers, async |name| {
+    let failed = RefCell::new(Vec::new());
+    let code = output::each(&args.containers, async |name| {
         let path = Path::new("/containers").name(name).end("/start");
-        client.act(path).await.map_err(|error| start_failure(error).code(1))
+        client.act(path).await.map_err(|error| {
+            failed.borrow_mut().push(name.to_owned());
+            start_failure(error).code(1)
+        })
     })
-    .await
+    .await?;
+    let failed = failed.into_inner();
+    if !failed.is_empty() {
+        // Docker's last word, by which a script finds those that don't run.
+        output::note(&format!("Error: failed to start containers: {}", failed.join(", ")));
+    }
+    Ok(code)
 }
 
 async fn attached(client: &Client, args: Args) -> Outcome {

@@ -15,6 +15,7 @@ use crate::client::{Client, Endpoint, Error, Path};
 pub enum Command {
     Info(info::Args),
     /// End the daemon; running containers go on without it
+    #[command(after_help = "Example: canoa system stop")]
     Stop,
     Reset(ResetArgs),
     /// Join standard input and output to the engine's socket: what ssh:// calls at the other end

@@ -22,7 +22,14 @@ pub fn binary_size(bytes: u64) -> String {
         value /= 1024.0;
         unit += 1;
     }
-    format!("{}{}", without_zeros(format!("{value:.3}")), UNITS[unit])
+    // Four digits, wherever the point stands.
+    let decimals = match value {
+        v if v < 9.9995 => 3,
+        v if v < 99.995 => 2,
+        v if v < 999.95 => 1,
+        _ => 0,
+    };
+    format!("{}{}", without_zeros(format!("{value:.decimals$}")), UNITS[unit])
 }
 
 fn three_digits(value: f64) -> String {
@@ -98,6 +105,7 @@ mod tests {
         assert_eq!(texts, wanted);
         assert_eq!(size(u64::MAX), "18.4EB");
         assert_eq!(binary_size(2_087_735_296), "1.944GiB");
+        assert_eq!(binary_size(25_276_956_672), "23.54GiB");
     }
 
     #[test]

@@ -3,11 +3,11 @@
 use std::env;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 use clap::error::ErrorKind;
 
-use super::output;
 use super::{Cli, Command, ContainerCommand, ContainerGroup};
+use super::{command, output};
 
 /// Reads the command line. What is wrong with it has been said when this fails with the exit
 /// status: 125 for `run` and `create` and for a flag that does not exist; else, and where something is
@@ -16,12 +16,17 @@ use super::{Cli, Command, ContainerCommand, ContainerGroup};
 /// # Errors
 /// Also `--help` and `--version` end here, with 0.
 pub fn parse() -> Result<Cli, u8> {
-    Cli::try_parse().map_err(|error| {
+    let mut parser = command::parser();
+    let matches = parser.try_get_matches_from_mut(env::args_os());
+    let parsed = matches.and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches));
+    parsed.map_err(|error| {
         let code = match error.kind() {
             ErrorKind::DisplayHelp
             | ErrorKind::DisplayVersion
             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-                let _ = error.print();
+                // From the command line as people should read it.
+                let told = command::command().try_get_matches_from(env::args_os());
+                let _ = told.err().unwrap_or(error).print();
                 return 0;
             }
             ErrorKind::UnknownArgument => 125,

@@ -19,6 +19,7 @@ pub enum Command {
     #[command(visible_alias = "list")]
     Ls(ListArgs),
     /// Show everything about volumes
+    #[command(after_help = "Example: canoa volume inspect data")]
     Inspect(Named),
     #[command(visible_alias = "remove")]
     Rm(RemoveArgs),
@@ -144,11 +145,18 @@ async fn list(client: &Client, args: ListArgs) -> Outcome {
 
 fn row(volume: &Volume) -> Row {
     let labels = volume.labels.iter().flatten().map(|(key, value)| format!("{key}={value}"));
+    // What is known of a cluster's volumes, or measured by `system df` only.
+    let unknown = || "N/A".to_owned();
     vec![
+        ("Availability", unknown()),
         ("Driver", volume.driver.clone()),
+        ("Group", unknown()),
         ("Labels", labels.collect::<Vec<_>>().join(",")),
+        ("Links", unknown()),
         ("Mountpoint", volume.mountpoint.clone()),
         ("Name", volume.name.clone()),
         ("Scope", volume.scope.clone()),
+        ("Size", unknown()),
+        ("Status", unknown()),
     ]
 }

@@ -39,6 +39,8 @@ pub struct Wish {
     pub host: Option<String>,
     /// `--context`.
     pub context: Option<String>,
+    /// `--config`.
+    pub config: Option<PathBuf>,
     /// `--tls`: in TLS, whoever answers.
     pub tls: bool,
     /// `--tlsverify`: in TLS, and only with an engine whose certificate the authority has signed.
@@ -75,7 +77,7 @@ impl Endpoint {
             )),
             (Some(host), ..) => parse(host, "-H", tls(wish)?),
             (None, Some(host), _) => parse(&host, "CANOA_HOST", tls(wish)?),
-            (None, None, Some(name)) => context::find(&docker_config(), name),
+            (None, None, Some(name)) => context::find(&docker_config(wish), name),
             (None, None, None) => Ok(Endpoint::Own(paths::socket())),
         }
     }
@@ -113,7 +115,7 @@ fn tls(wish: &Wish) -> Result<Option<Tls>> {
     if !verify && !wish.tls && wish.certificate.is_none() && wish.key.is_none() {
         return Ok(None);
     }
-    let folder = set("CANOA_CERT_PATH").map_or_else(docker_config, PathBuf::from);
+    let folder = set("CANOA_CERT_PATH").map_or_else(|| docker_config(wish), PathBuf::from);
     let usual = |name: &str| Some(folder.join(name)).filter(|file| file.exists());
     let authority = wish.authority.clone().or_else(|| usual("ca.pem"));
     if verify && authority.is_none() {
@@ -135,9 +137,10 @@ fn tls(wish: &Wish) -> Result<Option<Tls>> {
     Ok(Some(Tls { authority: authority.filter(|_| verify), identity }))
 }
 
-/// `$DOCKER_CONFIG`, else `~/.docker`.
-fn docker_config() -> PathBuf {
-    env::var_os("DOCKER_CONFIG").map(PathBuf::from).unwrap_or_else(|| {
+/// `--config`, else `$DOCKER_CONFIG`, else `~/.docker`.
+fn docker_config(wish: &Wish) -> PathBuf {
+    let named = wish.config.clone().or_else(|| env::var_os("DOCKER_CONFIG").map(PathBuf::from));
+    named.unwrap_or_else(|| {
         PathBuf::from(env::var_os("HOME").unwrap_or_else(|| "/root".into())).join(".docker")
     })
 }

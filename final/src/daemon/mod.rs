@@ -33,6 +33,7 @@ use listen::{Address, Listener};
 /// Run the engine in the foreground
 #[derive(Debug, Parser)]
 #[command(name = "canoa daemon", bin_name = "canoa daemon")]
+#[command(after_help = "Example: canoa daemon -H unix:///run/canoa/canoa.sock")]
 pub struct Args {
     /// Where to listen: unix:///PATH, tcp://ADDRESS:PORT, fd:// (systemd's); may be given several times
     #[arg(short = 'H', long = "host", value_name = "ADDRESS")]

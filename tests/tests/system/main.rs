@@ -21,6 +21,7 @@ mod pull;
 mod remote;
 mod restart;
 mod run_flags;
+mod same_words;
 mod sharing;
 mod shell;
 mod volumes;
@@ -46,6 +47,7 @@ fn main() -> std::process::ExitCode {
         ports::CASES,
         daemon::CASES,
         remote::CASES,
+        same_words::CASES,
         docker_client::CASES,
         at_once::CASES,
         bad_input::CASES,

@@ -96,7 +96,9 @@ impl Value {
     /// there is none and should be one.
     pub fn field(&self, parent: Option<&str>, name: &str) -> Option<Value> {
         let Value::Map(fields) = self else { return None };
-        match fields.iter().find(|(key, _)| key == name) {
+        // `.ID`, `.HostIP`: in Go a field may be written otherwise than in its JSON, by its capitals.
+        let exact = fields.iter().find(|(key, _)| key == name);
+        match exact.or_else(|| fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))) {
             Some((_, Value::Nothing(_))) => Some(Value::Nothing(Absent::of(name))),
             Some((_, value)) => Some(value.clone()),
             None if parent.is_some_and(|parent| MAPS.contains(&parent)) => {
