@@ -109,6 +109,16 @@ fn a_torn_line_hides_nothing_that_follows() {
     assert_eq!(read(&path, Wanted::default()), ["after\n"]);
 }
 
+/// Tells who reads along that nothing more will come; also where the test fails before: its scope waits
+/// for the reader.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 #[test]
 fn who_follows_gets_what_is_written_later_and_stops_at_the_end() {
     let (_folder, path) = log();
@@ -130,9 +140,10 @@ fn who_follows_gets_what_is_written_later_and_stops_at_the_end() {
             .unwrap();
             seen
         });
+        let end = End(&ended);
         std::thread::sleep(Duration::from_millis(80));
         writer.write(Stream::Stdout, b"later\n").unwrap();
-        ended.store(true, Ordering::SeqCst);
+        drop(end);
         reading.join().unwrap()
     });
     assert_eq!(seen, ["before\n", "later\n"]);
@@ -196,10 +207,11 @@ fn who_reads_on_while_the_log_is_rotated_misses_nothing() {
                 }
             }
         });
+        let end = End(&ended);
         for line in numbered(0..700) {
             writer.write(Stream::Stdout, line.as_bytes()).unwrap();
         }
-        ended.store(true, Ordering::SeqCst);
+        drop(end);
         reading.join().unwrap()
     });
     assert_eq!(seen, numbered(0..700));
