@@ -59,15 +59,15 @@ pub fn wrapped(text: &str, indent: usize) -> String {
     wrapped
 }
 
-/// Asks a question that is answered with yes or no, on a terminal; without one the answer is no.
-pub fn yes(question: &str) -> bool {
+/// Asks a question that is answered with yes or no, on a terminal; without one nobody answers.
+pub fn yes(question: &str) -> Option<bool> {
     if !std::io::stdin().is_terminal() {
-        return false;
+        return None;
     }
     eprint!("{question} ");
     let mut answer = String::new();
     let _ = std::io::stdin().read_line(&mut answer);
-    ["y", "yes", "s", "si", "sí"].contains(&answer.trim().to_lowercase().as_str())
+    Some(["y", "yes", "s", "si", "sí"].contains(&answer.trim().to_lowercase().as_str()))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs::{self, Permissions};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -228,6 +228,31 @@ fn an_answer_that_a_command_replaces_is_kept_and_comes_back() {
     assert!(fork.lib().contains(BLANK_ADD));
     fork.says(&["resume", "ex-01-1"]);
     assert_eq!(fork.lib(), answered);
+}
+
+#[test]
+fn who_is_asked_and_says_no_gets_what_they_wish_and_no_error() {
+    let fork = Fork::new();
+    fork.says(&["start", "1"]);
+    fork.says(&["solve", "ex-01-2"]);
+    fork.answer(BLANK_ADD, "    b + a // mine\n");
+    let answered = fork.lib();
+    let words = ["reset", "ex-01-1"];
+    for (typed, blank) in [("n\n", false), ("y\n", true)] {
+        // With nobody to ask it is one.
+        assert!(fork.fails(&words).contains("nobody is here to ask"));
+        let terminal = nix::pty::openpty(None, None).unwrap();
+        fs::File::from(terminal.master.try_clone().unwrap()).write_all(typed.as_bytes()).unwrap();
+        let output = fork.command(&words).stdin(Stdio::from(terminal.slave)).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{typed}: {output:?}");
+        assert_eq!(
+            (said.contains("Nothing was changed."), fork.lib() == answered),
+            (!blank, !blank),
+            "{said}"
+        );
+    }
+    assert!(fork.lib().contains(BLANK_ADD));
 }
 
 #[test]

@@ -112,20 +112,21 @@ pub fn reset(home: &Path, language: Language, id: Option<&str>, yes: bool) -> Re
     let (place, reference) = (desk.must_place(&exercise)?, desk.reference(&exercise)?);
     let id = exercise.id.as_str();
     let answered = matches!(desk.standing(&exercise)?, Standing::Written | Standing::Green);
-    if answered
-        && !yes
-        && !screen::yes(&match language {
-            Language::English => format!("Blank your answer to {id}? It is kept. [y/N]"),
-            Language::Spanish => format!("¿Vacío tu respuesta de {id}? Se guarda. [s/N]"),
-        })
-    {
-        bail!(
+    let question = match language {
+        Language::English => format!("Blank your answer to {id}? It is kept. [y/N]"),
+        Language::Spanish => format!("¿Vacío tu respuesta de {id}? Se guarda. [s/N]"),
+    };
+    match if answered && !yes { screen::yes(&question) } else { Some(true) } {
+        Some(true) => {}
+        // As they wish: that is no error.
+        Some(false) => return Ok(language.pick("Nothing was changed.\n", "No cambié nada.\n").to_owned()),
+        None => bail!(
             "{}",
             language.pick(
-                "nothing was changed (--yes answers the question beforehand)",
-                "no cambié nada (--yes responde de antemano)"
+                "nothing was changed: nobody is here to ask (--yes answers the question beforehand)",
+                "no cambié nada: no hay a quién preguntarle (--yes responde de antemano)"
             )
-        );
+        ),
     }
     let blank = region::blank(&reference, id, exercise.title.of(Language::English), &exercise.uses);
     let kept = desk.put(&exercise, &place, &blank)?;

@@ -60,28 +60,31 @@ struct Proof<'a> {
 impl Proof<'_> {
     fn all(&self) -> Result<Vec<(String, Result<()>)>> {
         let before = bytes(&self.desk.home, self.desk.lesson)?;
-        let texts = self.texts();
-        // With a wrong digest there is no reference to go on with.
-        if texts.is_err() {
-            return Ok(vec![("texts".to_owned(), texts)]);
-        }
         let mut proved = vec![];
+        let start = Instant::now();
+        // With a wrong digest there is no reference to go on with.
+        let texts = self.texts();
+        let stop = texts.is_err();
+        told(&mut proved, "texts", start, texts);
+        if stop {
+            return Ok(proved);
+        }
+        self.compiles_quietly()?;
         let start = Instant::now();
         let whole = self.run()?;
         let green_took = start.elapsed();
-        proved.push(("the reference".to_owned(), reds(&whole, &BTreeSet::new())));
+        told(&mut proved, "the reference", start, reds(&whole, &BTreeSet::new()));
         for exercise in &self.desk.course.exercises {
             let start = Instant::now();
-            let result = self.exercise(exercise, &whole, green_took);
-            print!("{} {}", exercise.id, if result.is_ok() { "proved" } else { "NOT PROVED" });
-            println!(" ({} s)", start.elapsed().as_secs());
-            let _ = std::io::stdout().flush();
-            proved.push((exercise.id.clone(), result));
+            told(&mut proved, &exercise.id, start, self.exercise(exercise, &whole, green_took));
             // Whatever came of it, the next one begins with the reference.
             self.put(exercise, &self.desk.reference(exercise)?)?;
         }
-        proved.push(("solved again".to_owned(), same(&before, &bytes(&self.desk.home, self.desk.lesson)?)));
-        proved.push(("one after the other".to_owned(), self.in_order()));
+        let start = Instant::now();
+        let solved = same(&before, &bytes(&self.desk.home, self.desk.lesson)?);
+        told(&mut proved, "solved again", start, solved);
+        let start = Instant::now();
+        told(&mut proved, "one after the other", start, self.in_order());
         for exercise in &self.desk.course.exercises {
             self.put(exercise, &self.desk.reference(exercise)?)?;
         }
@@ -223,6 +226,17 @@ impl Proof<'_> {
             Judged::Ran(verdicts) => Ok(verdicts),
         }
     }
+}
+
+/// Says at once what came of it: a lesson takes minutes, and whoever waits for it wants to begin mending.
+fn told(proved: &mut Vec<(String, Result<()>)>, what: &str, start: Instant, result: Result<()>) {
+    let seconds = start.elapsed().as_secs();
+    match &result {
+        Ok(()) => println!("{what} proved ({seconds} s)"),
+        Err(fault) => println!("{what} NOT PROVED ({seconds} s): {fault:#}"),
+    }
+    let _ = std::io::stdout().flush();
+    proved.push((what.to_owned(), result));
 }
 
 /// Whether just these are red.

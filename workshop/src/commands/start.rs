@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
 
 use crate::desk::{Desk, Standing};
 use crate::language::Language;
@@ -23,24 +23,23 @@ pub fn start(home: &Path, language: Language, number: u8, yes: bool) -> Result<S
         }
     }
     let list = answered.join(", ");
-    let fresh = answered.is_empty()
-        || yes
-        || screen::yes(&match language {
-            Language::English => format!("You have answers to {list}. Blank them, too? They are kept. [y/N]"),
-            Language::Spanish => {
-                format!("Ya respondiste {list}. ¿Los vacío también? Tus respuestas se guardan. [s/N]")
-            }
-        });
+    let question = match language {
+        Language::English => format!("You have answers to {list}. Blank them, too? They are kept. [y/N]"),
+        Language::Spanish => {
+            format!("Ya respondiste {list}. ¿Los vacío también? Tus respuestas se guardan. [s/N]")
+        }
+    };
+    let said = if answered.is_empty() || yes { Some(true) } else { screen::yes(&question) };
+    let fresh = said == Some(true);
     if !fresh && answered.len() == exercises.len() {
-        bail!(
-            "{}",
-            match language {
-                Language::English =>
-                    "nothing was changed. To begin again, answer with y, or add --yes; your answers are kept in any case",
-                Language::Spanish =>
-                    "no cambié nada. Para empezar de nuevo responde con s, o agrega --yes; tus respuestas se guardan en todo caso",
-            }
+        let words = language.pick(
+            "Nothing was changed. To begin again, answer with y, or add --yes; your answers are kept in any case.",
+            "No cambié nada. Para empezar de nuevo responde con s, o agrega --yes; tus respuestas se guardan en \
+             todo caso.",
         );
+        // Whoever was asked has it as they wish. A script has not.
+        ensure!(said.is_some(), "{words}");
+        return Ok(format!("{words}\n"));
     }
     let mut text = String::new();
     for (exercise, _, reference) in &places {
