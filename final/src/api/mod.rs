@@ -50,6 +50,8 @@ pub struct App {
     pub end: tokio::sync::mpsc::Sender<End>,
     /// Whether a client has started this daemon.
     pub autostarted: bool,
+    /// Whether systemd holds the socket, and starts a daemon whenever somebody connects.
+    pub activated: bool,
 }
 
 /// How the daemon shall end.

@@ -35,6 +35,8 @@ async fn ping(State(app): State<App>) -> impl IntoResponse {
     let headers = [
         // For our own client: one that was started by a client is replaced when it is of another build.
         (HeaderName::from_static("canoa-autostarted"), if app.autostarted { "1" } else { "0" }),
+        // Ended by us, it would be there again at once.
+        (HeaderName::from_static("canoa-activated"), if app.activated { "1" } else { "0" }),
         (header::CACHE_CONTROL, "no-cache, no-store, must-revalidate"),
         (header::PRAGMA, "no-cache"),
         (header::CONTENT_TYPE, "text/plain; charset=utf-8"),

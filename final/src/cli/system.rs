@@ -38,6 +38,7 @@ pub struct ResetArgs {
 /// The engine's; it is no canoa.
 pub async fn stop(endpoint: Endpoint) -> Outcome {
     let client = match Client::connect(endpoint).await {
+        Ok((_, greeting)) if greeting.activated => return Err(held_by_systemd("stop")),
         Ok((client, _)) => client,
         Err(Error::Connect { absent: true, endpoint, .. }) => {
             output::note(&format!("no daemon is running at {endpoint}"));
@@ -57,6 +58,9 @@ pub async fn stop(endpoint: Endpoint) -> Outcome {
 /// # Errors
 /// The engine's; nobody said yes.
 pub async fn reset(client: &Client, args: ResetArgs) -> Outcome {
+    if Client::connect(client.endpoint().clone()).await?.1.activated {
+        return Err(held_by_systemd("reset"));
+    }
     if !args.force && !agreed()? {
         return Err(Failure::new("system reset: nothing was removed; -f does it without asking"));
     }
@@ -77,6 +81,15 @@ fn agreed() -> Result<bool, Failure> {
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes" | "s" | "sí" | "si"))
+}
+
+/// systemd would start the next daemon as soon as somebody asks whether this one has ended.
+fn held_by_systemd(command: &str) -> Failure {
+    let then = if command == "reset" { ", and then \"canoa system reset\" again" } else { "" };
+    Failure::new(format!(
+        "system {command}: systemd holds the engine's socket, and starts it whenever somebody connects: \
+         \"systemctl disable --now canoa.socket canoa.service\" (a user's own: systemctl --user …) ends it{then}"
+    ))
 }
 
 /// Only canoa's own daemon knows these requests.

@@ -48,6 +48,8 @@ pub struct Greeting {
     pub build: Option<String>,
     /// `Canoa-Autostarted: 1`: a client started it, not a person.
     pub autostarted: bool,
+    /// `Canoa-Activated: 1`: systemd holds its socket.
+    pub activated: bool,
 }
 
 /// A client of one engine. Requests that overlap get a connection each.
@@ -81,6 +83,7 @@ impl Client {
             version: text("api-version").and_then(Version::parse),
             build: text("canoa-build").map(str::to_owned),
             autostarted: text("canoa-autostarted") == Some("1"),
+            activated: text("canoa-activated") == Some("1"),
         };
         // Engines from before the header speak 1.24, says Docker's own client.
         let version = greeting.version.unwrap_or(Version(1, 24)).min(NEWEST);

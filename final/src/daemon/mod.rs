@@ -123,7 +123,8 @@ async fn serve(
     reconcile(&engine, autostarted).await?;
 
     let (end, mut ended) = mpsc::channel(1);
-    let app = App { engine: engine.clone(), end, autostarted };
+    let activated = hosts.contains(&Address::Inherited);
+    let app = App { engine: engine.clone(), end, autostarted, activated };
     let connections = idle::Connections::default();
     let router = api::router(app);
     let mut listeners = Vec::new();

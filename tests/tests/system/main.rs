@@ -24,6 +24,7 @@ mod run_flags;
 mod same_words;
 mod sharing;
 mod shell;
+mod systemd;
 mod volumes;
 
 fn main() -> std::process::ExitCode {
@@ -48,6 +49,7 @@ fn main() -> std::process::ExitCode {
         daemon::CASES,
         remote::CASES,
         same_words::CASES,
+        systemd::CASES,
         docker_client::CASES,
         at_once::CASES,
         bad_input::CASES,

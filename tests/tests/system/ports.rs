@@ -389,7 +389,7 @@ fn ps_port_and_inspect_tell_which_ports_are_published(lab: &Lab) {
     assert!(all.lines().contains(&format!("53/udp -> 127.0.0.1:{udp}").as_str()), "{all}");
     lab.canoa(&["port", "web", "53/udp"]).ok().says(&format!("127.0.0.1:{udp}"));
     lab.canoa(&["port", "web", "80"]).ok().mentions(&format!("0.0.0.0:{port}\n"));
-    lab.canoa(&["port", "web", "443"]).exits(1).complains_about("No public port '443/tcp' published for web");
+    lab.canoa(&["port", "web", "443"]).exits(1).complains_about("No public port '443' published for web");
     lab.canoa(&["port", "nobody"]).exits(1).complains_about("No such container");
     lab.canoa(&["rm", "-f", "web"]).ok();
 }
