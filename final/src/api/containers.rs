@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::error::{ApiError, Result};
 use super::query::Params;
-use super::{App, NO_CONTENT, Version, body, export, hijack, inspect, logs, summary, to_the_end};
+use super::{App, NO_CONTENT, Version, archive, body, hijack, inspect, logs, summary, to_the_end};
 use crate::bundle::Streams;
 use crate::engine::containers::Container;
 use crate::engine::error::{Error, blocking};
@@ -43,7 +43,8 @@ pub fn routes() -> Router<App> {
         .route("/containers/{name}/attach", post(attach_to))
         .route("/containers/{name}/logs", get(logs::logs))
         .route("/containers/{name}/top", get(top))
-        .route("/containers/{name}/export", get(export::export))
+        .route("/containers/{name}/export", get(archive::export))
+        .route("/containers/{name}/archive", get(archive::get).head(archive::stat).put(archive::put))
 }
 
 async fn list(State(app): State<App>, params: Params) -> Result {

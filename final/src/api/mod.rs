@@ -3,11 +3,11 @@
 //!
 //! <https://docs.docker.com/reference/api/engine/version/v1.47/>
 
+mod archive;
 mod body;
 mod containers;
 mod error;
 mod exec;
-mod export;
 mod hijack;
 mod images;
 mod inspect;

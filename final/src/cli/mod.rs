@@ -4,6 +4,7 @@
 mod attach;
 mod command;
 mod completion;
+mod cp;
 mod create;
 mod detach;
 mod dial_stdio;
@@ -141,6 +142,7 @@ enum ContainerCommand {
     Wait(wait::Args),
     Rename(rename::Args),
     Export(export::Args),
+    Cp(cp::Args),
 }
 
 #[derive(Debug, Subcommand)]
@@ -271,6 +273,7 @@ async fn container(client: &Client, command: ContainerCommand) -> Outcome {
         ContainerCommand::Wait(args) => wait::run(client, args).await,
         ContainerCommand::Rename(args) => rename::run(client, args).await,
         ContainerCommand::Export(args) => export::run(client, args).await,
+        ContainerCommand::Cp(args) => cp::run(client, args).await,
     }
 }
 

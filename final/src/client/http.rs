@@ -1,9 +1,12 @@
 //! Requests and answers: HTTP/1.1 over the engine's socket, JSON in both directions.
 
 use std::cell::RefCell;
+use std::io;
 
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
+use futures_util::stream;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Bytes, Frame, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, UPGRADE};
 use hyper::{Method, Request, Response, StatusCode};
@@ -11,6 +14,7 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::sync::mpsc;
 
 use super::endpoint::Endpoint;
 use super::error::{Error, Result};
@@ -52,13 +56,20 @@ pub struct Greeting {
     pub activated: bool,
 }
 
+/// What a request carries: all at once, or as it comes.
+type Payload = UnsyncBoxBody<Bytes, io::Error>;
+
+fn at_once(bytes: Bytes) -> Payload {
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
+
 /// A client of one engine. Requests that overlap get a connection each.
 #[derive(Debug)]
 pub struct Client {
     endpoint: Endpoint,
     version: Version,
     /// A connection on which no answer is outstanding.
-    idle: RefCell<Option<SendRequest<Full<Bytes>>>>,
+    idle: RefCell<Option<SendRequest<Payload>>>,
 }
 
 impl Client {
@@ -165,13 +176,42 @@ impl Client {
     /// # Errors
     /// The engine's or the connection's.
     pub async fn stream(&self, method: Method, path: Path, headers: HeaderMap) -> Result<Stream> {
+        self.stream_with_head(method, path, headers).await.map(|(_, stream)| stream)
+    }
+
+    /// As [`Client::stream`], with the answer's headers.
+    ///
+    /// # Errors
+    /// The engine's or the connection's.
+    pub async fn stream_with_head(
+        &self,
+        method: Method,
+        path: Path,
+        headers: HeaderMap,
+    ) -> Result<(HeaderMap, Stream)> {
         let request = format!("{method} {}", path.as_str());
         let path = self.versioned(&path);
         let response = self.exchange_with(method, &path, Body::None, None, headers).await?;
-        Ok(Stream {
-            body: self.ok(&request, response).await?.into_body(),
-            endpoint: self.endpoint.to_string(),
-        })
+        let (head, body) = self.ok(&request, response).await?.into_parts();
+        Ok((head.headers, Stream { body, endpoint: self.endpoint.to_string() }))
+    }
+
+    /// HEAD: the answer's headers.
+    ///
+    /// # Errors
+    /// The engine's or the connection's; of an error there are no words, since it has no body.
+    pub async fn head(&self, path: Path) -> Result<HeaderMap> {
+        let request = format!("HEAD {}", path.as_str());
+        let response = self.exchange(Method::HEAD, &self.versioned(&path), Body::None, None).await?;
+        Ok(self.collect(&request, response).await?.0.headers)
+    }
+
+    /// PUT of an archive, in pieces as they come.
+    ///
+    /// # Errors
+    /// The engine's or the connection's; the archive's own.
+    pub async fn put(&self, path: Path, archive: mpsc::Receiver<io::Result<Bytes>>) -> Result<()> {
+        self.call(Method::PUT, &path, Body::Archive(archive)).await.map(drop)
     }
 
     /// POST that turns the connection into a two-way stream (101 Switching Protocols).
@@ -206,7 +246,7 @@ impl Client {
         path: &str,
         body: Body,
         upgrade: Option<&'static str>,
-    ) -> Result<(Response<Incoming>, SendRequest<Full<Bytes>>)> {
+    ) -> Result<(Response<Incoming>, SendRequest<Payload>)> {
         self.exchange_with(method, path, body, upgrade, HeaderMap::new()).await
     }
 
@@ -219,13 +259,13 @@ impl Client {
         body: Body,
         upgrade: Option<&'static str>,
         headers: HeaderMap,
-    ) -> Result<(Response<Incoming>, SendRequest<Full<Bytes>>)> {
+    ) -> Result<(Response<Incoming>, SendRequest<Payload>)> {
         let idle = self.idle.borrow_mut().take().filter(SendRequest::is_ready);
         let mut sender = match idle {
             Some(sender) => sender,
             None => open(&self.endpoint).await?,
         };
-        let mut request = Request::new(Full::new(Bytes::new()));
+        let mut request = Request::new(at_once(Bytes::new()));
         *request.method_mut() = method;
         *request.uri_mut() = path.parse().map_err(|error| Error::Answer {
             request: path.to_owned(),
@@ -234,9 +274,19 @@ impl Client {
         *request.headers_mut() = headers;
         // HTTP/1.1 wants a Host; an address of the file system has none, Docker says "docker".
         request.headers_mut().insert(HOST, HeaderValue::from_static("docker"));
-        if let Body::Json(bytes) = body {
-            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            *request.body_mut() = Full::new(bytes);
+        match body {
+            Body::None => {}
+            Body::Json(bytes) => {
+                request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                *request.body_mut() = at_once(bytes);
+            }
+            Body::Archive(pieces) => {
+                request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-tar"));
+                let frames = stream::unfold(pieces, |mut pieces| async {
+                    pieces.recv().await.map(|piece| (piece.map(Frame::data), pieces))
+                });
+                *request.body_mut() = StreamBody::new(frames).boxed_unsync();
+            }
         }
         if let Some(protocol) = upgrade {
             request.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -250,7 +300,7 @@ impl Client {
     async fn ok(
         &self,
         request: &str,
-        (response, sender): (Response<Incoming>, SendRequest<Full<Bytes>>),
+        (response, sender): (Response<Incoming>, SendRequest<Payload>),
     ) -> Result<Response<Incoming>> {
         let status = response.status();
         if !status.is_client_error() && !status.is_server_error() {
@@ -264,7 +314,7 @@ impl Client {
     async fn collect(
         &self,
         request: &str,
-        (response, sender): (Response<Incoming>, SendRequest<Full<Bytes>>),
+        (response, sender): (Response<Incoming>, SendRequest<Payload>),
     ) -> Result<(hyper::http::response::Parts, Bytes)> {
         let (head, body) = response.into_parts();
         let bytes = body.collect().await.map_err(|error| self.broken(&error))?.to_bytes();
@@ -330,6 +380,7 @@ impl Stream {
 enum Body {
     None,
     Json(Bytes),
+    Archive(mpsc::Receiver<io::Result<Bytes>>),
 }
 
 fn json(path: &Path, body: &impl Serialize) -> Result<Body> {
@@ -346,7 +397,7 @@ fn parse<T: DeserializeOwned>(request: &str, bytes: &[u8]) -> Result<T> {
 }
 
 /// Opens a connection and lets it be driven in the background.
-async fn open(endpoint: &Endpoint) -> Result<SendRequest<Full<Bytes>>> {
+async fn open(endpoint: &Endpoint) -> Result<SendRequest<Payload>> {
     let (sender, connection) = http1::handshake(TokioIo::new(dial(endpoint).await?))
         .await
         .map_err(|error| Error::Transport { endpoint: endpoint.to_string(), reason: reason(&error) })?;

@@ -13,6 +13,7 @@ use super::config::Config;
 use super::error::{Error, Result, name_taken};
 use super::health::Kept;
 use super::names;
+use super::tree::Tree;
 
 /// One container.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub struct Container {
     /// Held by whoever starts, stops, renames or removes it: one at a time. Waiting, attaching and
     /// reading logs don't take it.
     pub operation: AsyncMutex<()>,
+    /// Who may mount its files, and who reads them.
+    pub tree: Tree,
     /// Who attached before the start: they are handed to the monitor.
     pub waiting: Waiting,
     /// Whether it is well, as far as somebody looks.
@@ -55,6 +58,7 @@ impl Container {
             id: record.id.clone(),
             folder,
             operation: AsyncMutex::new(()),
+            tree: Tree::default(),
             waiting: Waiting::default(),
             health: Kept::default(),
             record: Mutex::new(record),

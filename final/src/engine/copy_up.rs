@@ -51,7 +51,8 @@ pub fn copy_up(engine: &Engine, folder: &Path, record: &Record<Config>) -> Resul
     Ok(())
 }
 
-fn merged(folder: &Path, config: &Config) -> Result<OwnedFd> {
+/// A container's files as one tree, mounted here and now. Nobody else may have them mounted.
+pub fn merged(folder: &Path, config: &Config) -> Result<OwnedFd> {
     let (upper, work) = (folder.join("upper"), folder.join("work"));
     for path in [&upper, &work] {
         fs::create_dir_all(path)

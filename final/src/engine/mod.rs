@@ -7,6 +7,7 @@ pub mod attach;
 pub mod capabilities;
 pub mod config;
 pub mod containers;
+pub mod copy;
 pub mod copy_up;
 pub mod create;
 pub mod devices;
@@ -37,6 +38,7 @@ pub mod spec;
 pub mod start;
 pub mod stop;
 pub mod sysctls;
+pub mod tree;
 pub mod ulimits;
 pub mod volumes;
 

@@ -17,6 +17,7 @@ use super::copy_up::copy_up;
 use super::error::{Error, Kind, Result, blocking};
 use super::monitor::{Handed, Monitor};
 use super::ports::{self, Reserved};
+use super::tree::Haste;
 use super::{files, health, restart, sharing, spec, stop};
 use crate::bundle::{Event, Exited, Extra};
 
@@ -50,6 +51,8 @@ pub async fn start_locked(engine: &Arc<Engine>, container: &Arc<Container>) -> R
         Status::Created | Status::Exited | Status::Restarting => {}
     }
     stop::cleaned(container).await;
+    // Its files are the monitor's from here on.
+    let _tree = container.tree.alone(Haste::Some).await;
     // Who attaches from now on waits until it runs, and is then put through to its monitor.
     let gate = container.waiting.gate.lock().await;
     match run(engine, container).await {

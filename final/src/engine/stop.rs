@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use super::Engine;
 use super::containers::{Container, Life};
 use super::error::{Error, Kind, Result, blocking};
+use super::tree::Haste;
 use super::{pause, processes, restart, start, volumes};
 
 /// How long a killed container may take until we stop believing that it dies.
@@ -303,6 +304,8 @@ pub async fn retire(engine: &Arc<Engine>, container: &Arc<Container>) {
 }
 
 async fn remove_now(engine: &Arc<Engine>, container: &Arc<Container>, with_volumes: bool) -> Result<()> {
+    // Whoever still reads its files has nothing more to expect.
+    let _tree = container.tree.alone(Haste::Great).await;
     engine.networks.disconnect(engine, container).await;
     drop(container.waiting.take());
     let told = container.life().borrow().removed;

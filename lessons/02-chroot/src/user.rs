@@ -29,8 +29,15 @@ impl User {
     /// # Errors
     /// For a name that the container doesn't know, or a number that is no id.
     pub fn look_up(who: &str) -> Result<User> {
-        Self::find(who, &read_small("/etc/passwd"), &read_small("/etc/group"))
-            .map_err(|reason| Error::new("look up user", who, reason))
+        Self::in_files(who, &read_small("/etc/passwd"), &read_small("/etc/group"))
+    }
+
+    /// The same from outside, by the text of the container's two files.
+    ///
+    /// # Errors
+    /// As [`User::look_up`].
+    pub fn in_files(who: &str, passwd: &str, group: &str) -> Result<User> {
+        Self::find(who, passwd, group).map_err(|reason| Error::new("look up user", who, reason))
     }
 
     /// Adds groups: names, looked up in the container, or numbers.

@@ -30,20 +30,49 @@ const DEEPEST: usize = 512;
 /// # Errors
 /// [`Error::Io`], from the tree or from the writer.
 pub fn pack(root: BorrowedFd<'_>, writer: impl Write) -> Result<()> {
-    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let mut packer = Packer { archive: Builder::new(writer), links: HashMap::new() };
-    openat(root, ".", flags, Mode::empty())
-        .map_err(|errno| Failure::from(io::Error::from(errno)))
-        .and_then(|folder| packer.folder(folder, Path::new(""), 0))
-        .map_err(|Failure { path, source }| Error::Io { doing: "packing", path, source })?;
-    let done = packer.archive.into_inner().and_then(|mut writer| writer.flush());
-    done.map_err(Error::io("packing", "/"))
+    let mut packer = Packer::new(writer, "", &|_| false);
+    let packed = open_folder(root).and_then(|folder| packer.folder(folder, Path::new(""), 0));
+    packer.finish(packed)
 }
 
-struct Packer<W: Write> {
+/// Packs what has the name `name` in `folder`, and all below it. In the archive it is called
+/// `packed_as`: another name; or `.` or `/`, and what is below a folder `./x` or `/x`.
+///
+/// What is mounted below it (a volume, /proc) is packed where `enter` says so of its path, counted
+/// from the top; else its place is. The top itself may be a mount.
+///
+/// # Errors
+/// As [`pack`]; and `ENOENT` if there is no such name.
+pub fn pack_one(
+    folder: BorrowedFd<'_>,
+    name: &OsStr,
+    packed_as: &str,
+    enter: &dyn Fn(&Path) -> bool,
+    writer: impl Write,
+) -> Result<()> {
+    let mut packer = Packer::new(writer, packed_as, enter);
+    let top = Path::new("");
+    let packed = match fstatat(folder, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+        Err(errno) => Err(Failure::from(io::Error::from(errno))),
+        Ok(_) => packer.entry(folder, name, top).map_err(Failure::from),
+    };
+    let packed = packed.and_then(|inner| inner.map_or(Ok(()), |inner| packer.folder(inner, top, 0)));
+    packer.finish(packed)
+}
+
+fn open_folder(root: BorrowedFd<'_>) -> Result<OwnedFd, Failure> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    openat(root, ".", flags, Mode::empty()).map_err(|errno| io::Error::from(errno).into())
+}
+
+struct Packer<'a, W: Write> {
     archive: Builder<W>,
     /// Files with several names: the first that was packed, by device and inode.
     links: HashMap<(u64, u64), PathBuf>,
+    /// What the top is called in the archive; empty: it isn't packed, only what is below it.
+    top: &'a str,
+    /// Whether what is mounted at this path belongs to it.
+    enter: &'a dyn Fn(&Path) -> bool,
 }
 
 /// An error, and at which path of the tree.
@@ -58,7 +87,27 @@ impl From<io::Error> for Failure {
     }
 }
 
-impl<W: Write> Packer<W> {
+impl<'a, W: Write> Packer<'a, W> {
+    fn new(writer: W, top: &'a str, enter: &'a dyn Fn(&Path) -> bool) -> Self {
+        Packer { archive: Builder::new(writer), links: HashMap::new(), top, enter }
+    }
+
+    fn finish(self, packed: Result<(), Failure>) -> Result<()> {
+        packed.map_err(|Failure { path, source }| Error::Io { doing: "packing", path, source })?;
+        let done = self.archive.into_inner().and_then(|mut writer| writer.flush());
+        done.map_err(Error::io("packing", "/"))
+    }
+
+    /// What a path is called in the archive.
+    fn name(&self, path: &Path) -> PathBuf {
+        let mut name = OsString::from(self.top);
+        if !self.top.is_empty() && self.top != "/" && path != Path::new("") {
+            name.push("/");
+        }
+        name.push(path);
+        PathBuf::from(name)
+    }
+
     fn folder(&mut self, folder: OwnedFd, path: &Path, depth: usize) -> Result<(), Failure> {
         let at = |path: &Path| {
             let path = Path::new("/").join(path);
@@ -70,7 +119,7 @@ impl<W: Write> Packer<W> {
         }
         for name in names(&folder).map_err(at(path))? {
             let path = path.join(&name);
-            if let Some(inner) = self.entry(&folder, &name, &path).map_err(at(&path))? {
+            if let Some(inner) = self.entry(folder.as_fd(), &name, &path).map_err(at(&path))? {
                 self.folder(inner, &path, depth + 1)?;
             }
         }
@@ -78,7 +127,7 @@ impl<W: Write> Packer<W> {
     }
 
     /// Packs one entry. Of a folder its descriptor is returned, opened for reading.
-    fn entry(&mut self, folder: &OwnedFd, name: &OsStr, path: &Path) -> io::Result<Option<OwnedFd>> {
+    fn entry(&mut self, folder: BorrowedFd<'_>, name: &OsStr, path: &Path) -> io::Result<Option<OwnedFd>> {
         let stat = match fstatat(folder, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
             // Gone since the folder was read.
             Err(nix::Error::ENOENT) => return Ok(None),
@@ -96,7 +145,8 @@ impl<W: Write> Packer<W> {
         if kind != EntryType::Directory && stat.st_nlink > 1 {
             if let Some(first) = self.links.get(&(stat.st_dev, stat.st_ino)).cloned() {
                 let header = header(&stat, EntryType::Link);
-                self.append(header, path, Some(first.into_os_string()), Vec::new(), io::empty())?;
+                let first = self.name(&first).into_os_string();
+                self.append(header, path, Some(first), Vec::new(), io::empty())?;
                 return Ok(None);
             }
             self.links.insert((stat.st_dev, stat.st_ino), path.to_owned());
@@ -108,7 +158,11 @@ impl<W: Write> Packer<W> {
                 // A running container has /proc, /dev and its volumes mounted on its tree. They
                 // are none of its files: the place is packed, and what is mounted there isn't.
                 let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_NO_XDEV);
+                // … unless the caller says that they are.
                 let opened = match openat2(folder, name, how) {
+                    Err(nix::Error::EXDEV) if path == Path::new("") || (self.enter)(path) => {
+                        openat(folder, name, flags, Mode::empty())?
+                    }
                     Err(nix::Error::EXDEV) => {
                         self.append(header(&stat, kind), path, None, Vec::new(), io::empty())?;
                         return Ok(None);
@@ -165,12 +219,18 @@ impl<W: Write> Packer<W> {
         {
             attributes.push(("linkpath".to_owned(), target));
         }
+        let mut name = self.name(path);
+        if matches!(self.top, "." | "/") {
+            // The builder would leave out the beginning, which readers count on here.
+            attributes.push(("path".to_owned(), name.into_os_string().into_vec()));
+            name = Path::new("top").join(path);
+        }
         if !attributes.is_empty() {
             let records = attributes.iter().map(|(key, value)| (key.as_str(), value.as_slice()));
             self.archive.append_pax_extensions(records)?;
         }
         // Long names are the builder's work.
-        self.archive.append_data(&mut header, path, content)
+        self.archive.append_data(&mut header, name, content)
     }
 }
 

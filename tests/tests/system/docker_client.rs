@@ -23,14 +23,14 @@ pub const CASES: &[Case] = &[
     case!(docker_and_canoa_see_the_same).needs(DOCKER),
 ];
 
-fn command(lab: &Lab, arguments: &[&str]) -> Command {
+pub fn command(lab: &Lab, arguments: &[&str]) -> Command {
     lab.with_daemon();
     let mut command = lab.program("docker");
     command.env("DOCKER_HOST", format!("unix://{}", lab.socket().display())).args(arguments);
     command
 }
 
-fn docker(lab: &Lab, arguments: &[&str]) -> Ran {
+pub fn docker(lab: &Lab, arguments: &[&str]) -> Ran {
     lab.finish(&mut command(lab, arguments))
 }
 

@@ -4,6 +4,7 @@
 
 mod at_once;
 mod bad_input;
+mod copy;
 mod daemon;
 mod docker_client;
 mod exit_codes;
@@ -53,5 +54,6 @@ fn main() -> std::process::ExitCode {
         docker_client::CASES,
         at_once::CASES,
         bad_input::CASES,
+        copy::CASES,
     ])
 }

@@ -49,8 +49,12 @@ pub(super) enum Was {
 
 impl Inside {
     pub(super) fn open(root: &Path, opaque: &'static str) -> io::Result<Inside> {
-        let root = fs::File::open(root)?.into();
-        Ok(Inside { root, opaque: OsStr::new(opaque) })
+        Ok(Inside::at(fs::File::open(root)?.into(), opaque))
+    }
+
+    /// As [`Inside::open`], of a folder that is open.
+    pub(super) fn at(root: OwnedFd, opaque: &'static str) -> Inside {
+        Inside { root, opaque: OsStr::new(opaque) }
     }
 
     // ANCHOR: inside
