@@ -120,6 +120,12 @@ impl Page {
     /// What is wrong with the page taken by itself: the line, and what.
     pub fn problems(&self, is_summary: bool) -> Vec<(usize, String)> {
         let mut problems = Vec::new();
+        // What a merge leaves where both sides changed the same: mdBook would print it.
+        for (line, text) in (1..).zip(self.text.lines()) {
+            if text.starts_with("<<<<<<< ") || text.starts_with(">>>>>>> ") {
+                problems.push((line, "a conflict of a merge, to be resolved".to_owned()));
+            }
+        }
         if let Some(line) = self.unclosed {
             problems.push((line, "this code block is never closed".to_owned()));
         }

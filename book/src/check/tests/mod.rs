@@ -224,6 +224,15 @@ fn a_code_block_that_is_never_closed_is_refused() {
 }
 
 #[test]
+fn what_a_merge_left_unresolved_is_refused() {
+    let sample = Sample::new();
+    for page in ["en/src/two.md", "es/src/two.md"] {
+        sample.edit(page, "[x](https://example.org)", "<<<<<<< HEAD");
+    }
+    assert!(sample.verdict().contains("two.md:3: a conflict of a merge"), "{}", sample.verdict());
+}
+
+#[test]
 fn headings_and_links_inside_code_are_text() {
     let sample = Sample::new();
     sample.write(
