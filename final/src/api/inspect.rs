@@ -327,7 +327,11 @@ pub fn mount_point(mount: &MountPoint) -> Value {
         "Destination": mount.destination,
         "Mode": mount.mode,
         "RW": mount.writable,
-        "Propagation": if mount.volume.is_some() { "" } else { "rprivate" },
+        "Propagation": match mount.volume {
+            Some(_) => "",
+            None if mount.slave => "rslave",
+            None => "rprivate",
+        },
     });
     if let Some(name) = &mount.volume {
         point["Name"] = json!(name);

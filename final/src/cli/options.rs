@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use bollard_stubs::models::{
-    ContainerCreateBody, HostConfig, HostConfigLogConfig, NetworkingConfig, PortBinding,
+    ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, NetworkingConfig, PortBinding,
 };
 use clap::{ArgAction, Args, ValueEnum};
 use network::publish::{BadPublish, Publish};
@@ -69,6 +69,12 @@ pub struct Options {
     /// Mount a folder or a volume: /host:/in[:ro], name:/in, /in
     #[arg(short, long, value_name = "SPEC", value_parser = parse::volume::parse)]
     pub volume: Vec<Volume>,
+    /// Mount something: type=bind|volume|tmpfs,source=/host,target=/in,readonly,…
+    #[arg(long, value_name = "FIELDS", value_parser = parse::mount::parse)]
+    pub mount: Vec<Mount>,
+    /// Mount all that another container has: NAME[:ro]
+    #[arg(long, value_name = "CONTAINER")]
+    pub volumes_from: Vec<String>,
     /// User inside: name or uid, with :group
     #[arg(short, long)]
     pub user: Option<String>,
@@ -198,6 +204,8 @@ impl Options {
         let command = self.image_and_command.get(1..).unwrap_or_default();
         let mut host = HostConfig {
             binds: (!binds.is_empty()).then_some(binds),
+            mounts: (!self.mount.is_empty()).then(|| self.mount.clone()),
+            volumes_from: (!self.volumes_from.is_empty()).then(|| self.volumes_from.clone()),
             memory: Some(self.memory.unwrap_or(0)),
             memory_swap: Some(self.memory_swap.unwrap_or(0)),
             memory_swappiness: Some(-1),

@@ -37,7 +37,7 @@ pub struct Config {
 }
 
 /// A volume or a path of the host at a place in the container.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct MountPoint {
     /// The volume's name; none for a path of the host.
     pub volume: Option<String>,
@@ -51,6 +51,15 @@ pub struct MountPoint {
     pub writable: bool,
     /// Whether the volume was made for this container alone and goes with `rm -v`.
     pub anonymous: bool,
+    /// Whether a new volume stays empty, whatever the image has at its place.
+    #[serde(default)]
+    pub nocopy: bool,
+    /// Whether what is mounted below it on the host later appears inside as well.
+    #[serde(default)]
+    pub slave: bool,
+    /// Whether what is mounted below it on the host stays outside.
+    #[serde(default)]
+    pub flat: bool,
 }
 
 impl Config {

@@ -30,7 +30,7 @@ pub fn copy_up(engine: &Engine, folder: &Path, record: &Record<Config>) -> Resul
         let data = &mount.source;
         let failed = |error: io::Error| Error::internal(format!("filling volume {name}"), error);
         let empty = fs::read_dir(data).map_err(failed)?.next().is_none();
-        if empty && !mount.mode.split(',').any(|word| word == "nocopy") {
+        if empty && !mount.nocopy {
             let root = match overlay.take() {
                 Some(root) => root,
                 None => merged(folder, config)?,

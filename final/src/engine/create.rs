@@ -12,7 +12,7 @@ use super::endpoints::Endpoint;
 use super::error::{Error, Result, blocking};
 use super::files::hostname;
 use super::restart::Restarts;
-use super::{Engine, images, limits, options, platform, sharing, volumes};
+use super::{Engine, images, limits, mounts, options, platform, sharing, volumes};
 
 /// Makes a container from Docker's create body; and says what it will have to do without.
 ///
@@ -67,13 +67,10 @@ fn make(
         Some(name) => share_network(engine, &mut config, name)?,
         None => config.networks = endpoints(engine, &config)?,
     }
-    config.mounts = volumes::mounts(engine, &config)?;
-    let anonymous: Vec<_> = config.mounts.iter().filter(|mount| mount.anonymous).cloned().collect();
-    let container = engine.containers.create(name, config).inspect_err(|_| {
-        for name in anonymous.into_iter().filter_map(|mount| mount.volume) {
-            let _ = engine.volumes.remove(&name);
-        }
-    })?;
+    config.mounts = mounts::mounts(engine, &config)?;
+    let made = config.mounts.clone();
+    let created = engine.containers.create(name, config);
+    let container = created.inspect_err(|_| volumes::discard(engine, &made))?;
     Ok((container, warnings))
 }
 

@@ -21,6 +21,7 @@ pub mod images;
 pub mod limits;
 pub mod log_driver;
 pub mod monitor;
+pub mod mounts;
 pub mod names;
 pub mod networks;
 pub mod options;

@@ -69,7 +69,6 @@ fn check_host(host: &HostConfig) -> Result<()> {
     refuse(&[
         ("--gpus", filled(&host.device_requests)),
         ("--link", filled(&host.links)),
-        ("--volumes-from", filled(&host.volumes_from)),
         ("--volume-driver", word(&host.volume_driver, &["local"])),
         ("--userns", word(&host.userns_mode, &["host"])),
         ("--cgroup-parent", word(&host.cgroup_parent, &[])),

@@ -264,6 +264,7 @@ fn mounts(folder: &Path, config: &Config, host: &HostConfig) -> Result<Vec<Mount
         let mut own = vec!["nosuid".to_owned(), "nodev".to_owned(), "noexec".to_owned()];
         own.extend(options.size_bytes.map(|size| format!("size={size}")));
         own.extend(options.mode.map(|mode| format!("mode={mode:o}")));
+        own.extend(options.options.into_iter().flatten().flatten());
         own.extend((mount.read_only == Some(true)).then(|| "ro".to_owned()));
         let own: Vec<&str> = own.iter().map(String::as_str).collect();
         add(mount.target.as_deref().unwrap_or_default(), "tmpfs", Path::new("tmpfs"), &own)?;
@@ -276,7 +277,9 @@ fn mounts(folder: &Path, config: &Config, host: &HostConfig) -> Result<Vec<Mount
     own.sort_by_key(|mount| mount.destination.matches('/').count());
     for mount in own {
         let access = if mount.writable { "rw" } else { "ro" };
-        add(&mount.destination, "bind", &mount.source, &["rbind", "rprivate", access])?;
+        let kind = if mount.flat { "bind" } else { "rbind" };
+        let propagation = if mount.slave { "rslave" } else { "rprivate" };
+        add(&mount.destination, "bind", &mount.source, &[kind, propagation, access])?;
     }
     Ok(all)
 }
@@ -322,9 +325,8 @@ mod tests {
             volume: None,
             source: PathBuf::from("/host"),
             destination: destination.to_owned(),
-            mode: String::new(),
             writable,
-            anonymous: false,
+            ..MountPoint::default()
         };
         Record {
             version: VERSION,

@@ -10,7 +10,7 @@ use lifecycle::record::{new_id, now, replace};
 use serde::{Deserialize, Serialize};
 
 use super::Engine;
-use super::config::{Config, MountPoint};
+use super::config::MountPoint;
 use super::containers::Container;
 use super::error::{Error, Result};
 use super::names;
@@ -163,6 +163,16 @@ pub fn remove(engine: &Engine, name: &str, force: bool) -> Result<()> {
     Ok(())
 }
 
+/// Removes the volumes that were made for a container which then was not made.
+pub fn discard(engine: &Engine, mounts: &[MountPoint]) {
+    for name in mounts.iter().filter(|mount| mount.anonymous).filter_map(|mount| mount.volume.as_ref()) {
+        // It may be another container's, from which this one was to have it.
+        if users(engine, name).is_empty() {
+            let _ = engine.volumes.remove(name);
+        }
+    }
+}
+
 /// Removes the volumes that were made for a container alone, which is going itself.
 pub fn remove_anonymous(engine: &Engine, container: &Container) {
     let mounts = container.with(|record| record.config.mounts.clone());
@@ -178,173 +188,9 @@ pub fn remove_anonymous(engine: &Engine, container: &Container) {
     }
 }
 
-/// A `-v`, taken apart: what, where, how.
-#[derive(Debug, PartialEq, Eq)]
-struct Bind<'a> {
-    source: Option<&'a str>,
-    destination: &'a str,
-    mode: &'a str,
-}
-
-/// Takes `[SOURCE:]DESTINATION[:MODE]` apart.
-fn parse_bind(text: &str) -> Result<Bind<'_>> {
-    let invalid = || Error::invalid(format!("invalid volume specification: '{text}'"));
-    let parts: Vec<&str> = text.split(':').collect();
-    let bind = match parts.as_slice() {
-        [destination] => Bind { source: None, destination, mode: "" },
-        [source, destination] if destination.starts_with('/') => {
-            Bind { source: Some(source), destination, mode: "" }
-        }
-        [destination, mode] => Bind { source: None, destination, mode },
-        [source, destination, mode] => Bind { source: Some(source), destination, mode },
-        _ => return Err(invalid()),
-    };
-    if !bind.destination.starts_with('/') || bind.source == Some("") {
-        return Err(invalid());
-    }
-    if normal(bind.destination) == "/" {
-        let why = "destination can't be '/'";
-        return Err(Error::invalid(format!("invalid volume specification: '{text}': {why}")));
-    }
-    for word in bind.mode.split(',').filter(|word| !word.is_empty()) {
-        match word {
-            // z and Z are for SELinux, which relabels; where there is none they mean nothing. The
-            // rest is what we do anyway.
-            "rw" | "ro" | "z" | "Z" | "nocopy" | "rprivate" | "private" => {}
-            "shared" | "rshared" | "slave" | "rslave" => {
-                return Err(Error::unsupported(format!("the mount option {word} in '{text}'")));
-            }
-            _ => {
-                return Err(Error::invalid(format!(
-                    "invalid volume specification: '{text}': invalid mode: {word}"
-                )));
-            }
-        }
-    }
-    Ok(bind)
-}
-
-/// A path without doubled or trailing slashes and dots. It is not looked up anywhere.
-fn normal(path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()),
-            part => parts.push(part),
-        }
-    }
-    format!("/{}", parts.join("/"))
-}
-
-/// Everything that is to be mounted into a new container: its binds and mounts, and a volume for
-/// each place where its image wants one. Volumes that don't exist are made.
-pub fn mounts(engine: &Engine, config: &Config) -> Result<Vec<MountPoint>> {
-    let host = config.host();
-    let mut all: Vec<MountPoint> = Vec::new();
-    let mut add = |mount: MountPoint| {
-        if all.iter().any(|other| other.destination == mount.destination) {
-            return Err(Error::invalid(format!("Duplicate mount point: {}", mount.destination)));
-        }
-        all.push(mount);
-        Ok(())
-    };
-    for text in host.binds.iter().flatten() {
-        let bind = parse_bind(text)?;
-        let writable = !bind.mode.split(',').any(|word| word == "ro");
-        add(mount(engine, bind.source, bind.destination, bind.mode, writable, true)?)?;
-    }
-    for one in host.mounts.iter().flatten() {
-        use bollard_stubs::models::MountType;
-        let Some(target) = one.target.as_deref().filter(|target| target.starts_with('/')) else {
-            return Err(Error::invalid("invalid mount config: field Target must be an absolute path"));
-        };
-        let writable = one.read_only != Some(true);
-        let source = one.source.as_deref().filter(|source| !source.is_empty());
-        match one.typ {
-            Some(MountType::VOLUME) => add(mount(engine, source, target, "z", writable, true)?)?,
-            Some(MountType::BIND) => match source {
-                Some(source) if source.starts_with('/') => {
-                    add(mount(engine, Some(source), target, "", writable, false)?)?;
-                }
-                _ => {
-                    return Err(Error::invalid(
-                        "invalid mount config for type \"bind\": field Source must be an absolute path",
-                    ));
-                }
-            },
-            Some(MountType::TMPFS) => {}
-            other => return Err(Error::unsupported(format!("a mount of type {other:?}"))),
-        }
-    }
-    for destination in config.body.volumes.iter().flatten() {
-        if !destination.starts_with('/') {
-            return Err(Error::invalid(format!("invalid volume specification: '{destination}'")));
-        }
-        let destination = normal(destination);
-        if !all.iter().any(|other| other.destination == destination) {
-            all.push(mount(engine, None, &destination, "", true, true)?);
-        }
-    }
-    Ok(all)
-}
-
-fn mount(
-    engine: &Engine,
-    source: Option<&str>,
-    destination: &str,
-    mode: &str,
-    writable: bool,
-    make: bool,
-) -> Result<MountPoint> {
-    let destination = normal(destination);
-    let mode = mode.to_owned();
-    if let Some(path) = source.filter(|source| source.starts_with('/')) {
-        // -v makes a folder that isn't there, --mount doesn't: Docker's difference.
-        match fs::metadata(path) {
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound && make => fs::create_dir_all(path)
-                .map_err(|error| Error::internal(format!("creating {path} for a bind mount"), error))?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(Error::invalid(format!(
-                    "invalid mount config for type \"bind\": bind source path does not exist: {path}"
-                )));
-            }
-            Err(error) => return Err(Error::internal(format!("looking at {path} for a bind mount"), error)),
-        }
-        let source = PathBuf::from(path);
-        return Ok(MountPoint { volume: None, source, destination, mode, writable, anonymous: false });
-    }
-    let known = source.is_some_and(|name| engine.volumes.find(name).is_ok());
-    let volume = engine.volumes.create(source, BTreeMap::new())?;
-    if !known {
-        engine.events.tell("volume", "create", &volume.name, BTreeMap::new());
-    }
-    let (anonymous, source) = (source.is_none(), engine.volumes.data(&volume.name));
-    Ok(MountPoint { volume: Some(volume.name), source, destination, mode, writable, anonymous })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_bind_is_taken_apart_as_docker_does() {
-        let bind = |source, destination, mode| Bind { source, destination, mode };
-        assert_eq!(parse_bind("/data").unwrap(), bind(None, "/data", ""));
-        assert_eq!(parse_bind("name:/data").unwrap(), bind(Some("name"), "/data", ""));
-        assert_eq!(parse_bind("/host:/data:ro").unwrap(), bind(Some("/host"), "/data", "ro"));
-        assert_eq!(parse_bind("/data:ro").unwrap(), bind(None, "/data", "ro"));
-    }
-
-    #[test]
-    fn a_bind_that_makes_no_sense_is_refused() {
-        for text in
-            ["", "a", "a:b", ":/x", "/a:/b:c", "/a:/b:ro:z", "/a:/", "/a:/b/..", "v:/x:shared", "/a:b:c"]
-        {
-            parse_bind(text).unwrap_err();
-        }
-    }
 
     #[test]
     fn a_volume_outlives_its_engine_and_goes_when_told() {

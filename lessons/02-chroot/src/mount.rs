@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use namespaces::{Error, Result, only_one_id, step};
 
 use crate::inside::{self, Kind};
-use crate::mount_api::{Attributes, fsconfig, fsmount, fsopen, move_mount, open_tree, set_attributes};
+use crate::mount_api::{
+    Attributes, fsconfig, fsmount, fsopen, make_private, move_mount, open_tree, set_attributes,
+};
 
 /// What is to be mounted, and where inside the root.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub enum Source {
         from: PathBuf,
         /// With all that is mounted below it.
         recursive: bool,
+        /// What is mounted there on the host later appears in here as well.
+        slave: bool,
     },
 }
 
@@ -46,7 +50,7 @@ impl Mount {
         let attributes = if read_only { libc::MOUNT_ATTR_RDONLY } else { 0 };
         Mount {
             target: target.into(),
-            source: Source::Bind { from: from.into(), recursive: true },
+            source: Source::Bind { from: from.into(), recursive: true, slave: false },
             attributes,
         }
     }
@@ -85,7 +89,7 @@ impl Mount {
     /// [config.md]: https://github.com/opencontainers/runtime-spec/blob/v1.2.0/config.md#mounts
     pub fn from_words(target: &Path, fs_type: &str, source: &Path, words: &[String]) -> Result<Self> {
         let (mut attributes, mut options, mut bind) = (0, vec![], fs_type == "bind");
-        let mut recursive = false;
+        let (mut recursive, mut slave) = (false, false);
         for word in words {
             match word.as_str() {
                 "ro" => attributes |= libc::MOUNT_ATTR_RDONLY,
@@ -94,20 +98,23 @@ impl Mount {
                 "noexec" => attributes |= libc::MOUNT_ATTR_NOEXEC,
                 "noatime" => attributes |= libc::MOUNT_ATTR_NOATIME,
                 "strictatime" => attributes |= libc::MOUNT_ATTR_STRICTATIME,
-                // What is so anyhow. Private is what everything in here becomes.
                 // The last word counts.
                 "rw" => attributes &= !libc::MOUNT_ATTR_RDONLY,
                 "suid" => attributes &= !libc::MOUNT_ATTR_NOSUID,
                 "dev" => attributes &= !libc::MOUNT_ATTR_NODEV,
                 "exec" => attributes &= !libc::MOUNT_ATTR_NOEXEC,
-                "relatime" | "defaults" | "private" | "rprivate" => {}
+                // What is so anyhow.
+                "relatime" | "defaults" => {}
+                "private" | "rprivate" => slave = false,
+                "slave" | "rslave" if fs_type == "bind" => slave = true,
                 "bind" => bind = true,
                 "rbind" => (bind, recursive) = (true, true),
+                // A slave needs a master, and a file system of its own has none.
                 "shared" | "rshared" | "slave" | "rslave" => {
                     return Err(Error::new(
                         "mount",
                         target.display(),
-                        format!("propagation {word} is not there yet"),
+                        format!("propagation {word} is not there for {fs_type}"),
                     ));
                 }
                 _ => options.push(match word.split_once('=') {
@@ -117,7 +124,7 @@ impl Mount {
             }
         }
         let source = if bind {
-            Source::Bind { from: source.to_owned(), recursive }
+            Source::Bind { from: source.to_owned(), recursive, slave }
         } else {
             // What /proc/mounts shows in its first column.
             options.insert(0, ("source".to_owned(), Some(source.display().to_string())));
@@ -142,7 +149,14 @@ impl Mount {
                 let mount = step("make mount", fs_type, || fsmount(&context, self.attributes))?;
                 (mount, Kind::Folder)
             }
-            Source::Bind { from, recursive } => self.copy(from, *recursive)?,
+            Source::Bind { from, recursive, slave } => {
+                let (mount, kind) = self.copy(from, *recursive)?;
+                // Since `cut_propagation` it is a slave, if its original is shared.
+                if !slave {
+                    step("make private", from.display(), || make_private(&mount))?;
+                }
+                (mount, kind)
+            }
         };
         Ok(Detached {
             mount,

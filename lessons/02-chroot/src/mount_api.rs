@@ -114,7 +114,21 @@ pub fn set_attributes(mount: &OwnedFd, attributes: Attributes, recursive: bool) 
     // How access times are kept is one choice of several: to make it, the old one has to go.
     let chooses_atime = attributes & libc::MOUNT_ATTR__ATIME != 0;
     let attr_clr = if chooses_atime { libc::MOUNT_ATTR__ATIME } else { 0 };
-    let wanted = libc::mount_attr { attr_set: attributes, attr_clr, propagation: 0, userns_fd: 0 };
+    change(
+        mount,
+        libc::mount_attr { attr_set: attributes, attr_clr, propagation: 0, userns_fd: 0 },
+        recursive,
+    )
+}
+
+/// Cuts a mount, and all below it, off from its peers and masters: what is mounted there does not
+/// appear here.
+pub fn make_private(mount: &OwnedFd) -> nix::Result<()> {
+    let wanted = libc::mount_attr { attr_set: 0, attr_clr: 0, propagation: libc::MS_PRIVATE, userns_fd: 0 };
+    change(mount, wanted, true)
+}
+
+fn change(mount: &OwnedFd, wanted: libc::mount_attr, recursive: bool) -> nix::Result<()> {
     let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
     // SAFETY: the structure lives until the call is over, and its size is given.
     let result = unsafe {

@@ -11,6 +11,7 @@ mod exit_codes;
 mod health;
 mod lifecycle;
 mod limits;
+mod mounts;
 mod names;
 mod network;
 mod networks;
@@ -43,6 +44,7 @@ fn main() -> std::process::ExitCode {
         privileges::CASES,
         sharing::CASES,
         volumes::CASES,
+        mounts::CASES,
         network::CASES,
         networks::CASES,
         names::CASES,

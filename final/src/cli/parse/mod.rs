@@ -2,6 +2,7 @@
 
 pub mod duration;
 pub mod env;
+pub mod mount;
 pub mod size;
 pub mod volume;
 

@@ -44,7 +44,7 @@ pub fn parse(text: &str) -> Result<Volume, String> {
 
 /// A path relative to here, `./x`, `..`; the engine may live in another folder. Everything else
 /// that is not absolute is the name of a volume.
-fn absolute(source: &str) -> Result<String, String> {
+pub(super) fn absolute(source: &str) -> Result<String, String> {
     if source != "." && source != ".." && !source.starts_with("./") && !source.starts_with("../") {
         return Ok(source.to_owned());
     }
