@@ -214,12 +214,26 @@ fn read(text: &str, verdicts: &mut Verdicts) {
             Some((kind, name)) => (kind, name),
             None => ("", name),
         };
-        let verdict = match end.trim().split_once(", ").unwrap_or((end.trim(), "")) {
-            ("ok", _) => Verdict::Green,
-            ("ignored", reason) => Verdict::Ignored(if reason.is_empty() { kind } else { reason }.to_owned()),
+        // The reason stands behind a comma, with libtest-mimic in brackets.
+        let (word, reason) = end.trim().split_once([',', ' ']).unwrap_or((end.trim(), ""));
+        let reason = reason.trim();
+        let reason = reason.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).unwrap_or(reason);
+        let verdict = match word {
+            "ok" => Verdict::Green,
+            "ignored" => Verdict::Ignored(if reason.is_empty() { kind } else { reason }.to_owned()),
             _ => Verdict::Red(String::new()),
         };
-        verdicts.insert(name.trim().to_owned(), verdict);
+        // Some run twice, as root and as an ordinary user: red counts more than green, and that more than
+        // that one of them can't be run.
+        let rank = |verdict: &Verdict| match verdict {
+            Verdict::Red(_) => 2,
+            Verdict::Green => 1,
+            Verdict::Ignored(_) => 0,
+        };
+        let name = name.trim();
+        if verdicts.get(name).is_none_or(|before| rank(before) < rank(&verdict)) {
+            verdicts.insert(name.to_owned(), verdict);
+        }
     }
     let (mut current, mut seen): (Option<&str>, BTreeMap<&str, String>) = (None, BTreeMap::new());
     for line in text.lines() {
@@ -267,14 +281,25 @@ mod tests {
              failures:\n    other\n",
             &mut verdicts,
         );
+        // Twice, as root and as a user, in whatever order they end.
+        read(
+            "test [root] by_both  ... ignored (needs root: run it under sudo, if you may)\n\
+             test [user] by_both  ... ok\ntest [user] red_once ... FAILED\ntest [root] red_once ... ok\n\
+             test [root] by_root  ... ignored (needs root: run it under sudo, if you may)\n\n\
+             ---- red_once ----\nfor a user\n",
+            &mut verdicts,
+        );
         let red = |words: &str| Verdict::Red(words.to_owned());
         let ignored = |words: &str| Verdict::Ignored(words.to_owned());
         let expected = [
             ("a_plain_one", Verdict::Green),
             ("a_red_one", red("assertion failed: 1\n  left: 2")),
             ("a_slow_one", ignored("takes an hour")),
+            ("by_both", Verdict::Green),
+            ("by_root", ignored("needs root: run it under sudo, if you may")),
             ("of_the_kernel", ignored("run as root")),
             ("other", red("expected 7, found 8")),
+            ("red_once", red("for a user")),
         ];
         assert_eq!(verdicts, expected.map(|(name, verdict)| (name.to_owned(), verdict)).into());
     }

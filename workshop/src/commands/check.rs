@@ -131,10 +131,12 @@ impl<'a> Outcome<'a> {
                 name,
                 match language {
                     Language::English => format!(
-                        "It can't be run here: {reason}. What this machine lacks: cargo workshop doctor"
+                        "It can't be run here: {reason}.\nAs root it may be: cargo workshop check --sudo. What this \
+                         machine lacks: cargo workshop doctor"
                     ),
                     Language::Spanish => format!(
-                        "No puede correr aquí: {reason}. Qué le falta a esta máquina: cargo taller doctor"
+                        "No puede correr aquí: {reason}.\nComo root tal vez sí: cargo taller check --sudo. Qué le falta \
+                         a esta máquina: cargo taller doctor"
                     ),
                 },
             ),

@@ -115,8 +115,8 @@ impl Advice {
                 "Un cgroup que tiene procesos no puede ceder controladores, y el tuyo los tiene. En un contenedor (el\ndev container lo hace solo), en la carpeta del repositorio:\n\n  sudo .devcontainer/cgroups",
             ),
             LimitsAsRoot => say(
-                "This machine hands no cgroup over to ordinary users. Do lesson 3 as root; the others work without.",
-                "Esta máquina no les cede ningún cgroup a los usuarios comunes. Haz la lección 3 como root; las demás\nfuncionan sin eso.",
+                "This machine hands no cgroup over to ordinary users. Run lesson 3's tests as root, by \"cargo workshop\nwatch --sudo\"; the others work without.",
+                "Esta máquina no les cede ningún cgroup a los usuarios comunes. Corre como root las pruebas de la\nlección 3, con «cargo taller watch --sudo»; las demás funcionan sin eso.",
             ),
             OverlayPlace => say(
                 "The file system that holds canoa's data can't hold an overlay's writable layer (another overlay,\nNFS and some others can't). Put the data on ext4, xfs, btrfs or tmpfs: --data-root for the daemon.",
