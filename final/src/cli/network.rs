@@ -1,11 +1,11 @@
 //! `canoa network …`: create, connect, disconnect, ls, inspect, rm, prune.
 
-use std::collections::{BTreeMap, HashMap};
+mod create;
+
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
 
-use bollard_stubs::models::{
-    Ipam, IpamConfig, NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest,
-};
+use bollard_stubs::models::{NetworkConnectRequest, NetworkDisconnectRequest};
 use clap::{Args as ClapArgs, Subcommand};
 use serde::Deserialize;
 
@@ -19,7 +19,7 @@ use crate::client::{Client, Path};
 /// The commands about networks.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    Create(CreateArgs),
+    Create(create::Args),
     Connect(ConnectArgs),
     Disconnect(DisconnectArgs),
     #[command(visible_alias = "list")]
@@ -32,36 +32,6 @@ pub enum Command {
     Prune(PruneArgs),
 }
 
-/// Create a network
-#[derive(Debug, ClapArgs)]
-#[command(after_help = "Example: canoa network create --subnet 10.5.0.0/24 sea")]
-pub struct CreateArgs {
-    /// Driver
-    #[arg(short, long, default_value = "bridge")]
-    driver: String,
-    /// Its addresses: 10.5.0.0/24
-    #[arg(long, value_name = "SUBNET")]
-    subnet: Option<String>,
-    /// The host's own address on it
-    #[arg(long, value_name = "ADDRESS")]
-    gateway: Option<String>,
-    /// The part of the subnet from which containers get theirs
-    #[arg(long, value_name = "SUBNET")]
-    ip_range: Option<String>,
-    /// Nothing leads out of it
-    #[arg(long)]
-    internal: bool,
-    /// Set a label
-    #[arg(long, value_name = "KEY=VALUE")]
-    label: Vec<String>,
-    /// Option of the driver: com.docker.network.bridge.name=sea0
-    #[arg(short, long, value_name = "KEY=VALUE")]
-    opt: Vec<String>,
-    /// Its name
-    #[arg(value_name = "NETWORK", value_parser = parse::name)]
-    name: String,
-}
-
 /// Put a container on a network, also while it runs
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example: canoa network connect --alias db sea postgres")]
@@ -72,6 +42,21 @@ pub struct ConnectArgs {
     /// Its address
     #[arg(long, value_name = "ADDRESS")]
     ip: Option<String>,
+    /// Its IPv6 address
+    #[arg(long, value_name = "ADDRESS")]
+    ip6: Option<String>,
+    /// Another container, and a name for it here: db:database
+    #[arg(long, value_name = "CONTAINER:NAME")]
+    link: Vec<String>,
+    /// A link-local address
+    #[arg(long, value_name = "ADDRESS")]
+    link_local_ip: Vec<String>,
+    /// Option of the driver, for this container
+    #[arg(long, value_name = "KEY=VALUE")]
+    driver_opt: Vec<String>,
+    /// The network with the highest number has the default route
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
+    gw_priority: Option<i64>,
     /// Network
     #[arg(value_name = "NETWORK", value_parser = parse::name)]
     network: String,
@@ -160,9 +145,19 @@ struct Network {
 /// The engine's.
 pub async fn run(client: &Client, command: Command) -> Outcome {
     match command {
-        Command::Create(args) => create(client, args).await,
+        Command::Create(args) => create::run(client, args).await,
         Command::Connect(args) => {
-            let settings = endpoint(args.alias, args.ip);
+            let mut settings = endpoint(args.alias, args.ip);
+            if args.ip6.is_some() || !args.link_local_ip.is_empty() {
+                let ipam = settings.ipam_config.get_or_insert_default();
+                ipam.ipv6_address = args.ip6;
+                ipam.link_local_ips = Some(args.link_local_ip);
+            }
+            settings.links = (!args.link.is_empty()).then_some(args.link);
+            settings.gw_priority = args.gw_priority;
+            if !args.driver_opt.is_empty() {
+                settings.driver_opts = Some(create::pairs("--driver-opt", &args.driver_opt)?);
+            }
             let body = NetworkConnectRequest { container: args.container, endpoint_config: Some(settings) };
             client.act_with(Path::new("/networks").name(&args.network).end("/connect"), &body).await?;
             Ok(0)
@@ -185,50 +180,6 @@ pub async fn run(client: &Client, command: Command) -> Outcome {
         Command::Ls(args) => list(client, args).await,
         Command::Inspect(args) => inspect(client, &[Kind::Network], args).await,
     }
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct Created {
-    id: String,
-    warning: String,
-}
-
-async fn create(client: &Client, args: CreateArgs) -> Outcome {
-    let asked = args.subnet.is_some() || args.gateway.is_some() || args.ip_range.is_some();
-    let config = IpamConfig {
-        subnet: args.subnet,
-        gateway: args.gateway,
-        ip_range: args.ip_range,
-        ..IpamConfig::default()
-    };
-    let body = NetworkCreateRequest {
-        name: args.name,
-        driver: Some(args.driver),
-        internal: Some(args.internal),
-        ipam: Some(Ipam {
-            driver: Some("default".to_owned()),
-            config: Some(if asked { vec![config] } else { vec![] }),
-            options: None,
-        }),
-        options: Some(options(&args.opt)?),
-        labels: Some(parse::labels(&args.label, &[]).map_err(|failure| failure.code(1))?),
-        ..NetworkCreateRequest::default()
-    };
-    let created: Created = client.post(Path::new("/networks/create"), &body).await?;
-    if !created.warning.is_empty() {
-        output::note(&format!("WARNING: {}", created.warning));
-    }
-    output::line(&created.id)?;
-    Ok(0)
-}
-
-fn options(given: &[String]) -> Result<HashMap<String, String>, Failure> {
-    let pair = |option: &String| {
-        let pair = option.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()));
-        pair.ok_or_else(|| Failure::new(format!("--opt {option:?}: write key=value")))
-    };
-    given.iter().map(pair).collect()
 }
 
 #[derive(Debug, Default, Deserialize)]
