@@ -45,9 +45,7 @@ pub(super) fn container(spec: &Spec, extra: &Extra, root: OwnedFd, place: &Path)
         .devices(linux.devices().iter().flatten().map(device))
         .sysctls(linux.sysctl().iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
     for mount in spec.mounts().iter().flatten() {
-        for mount in mounts(mount, own_network, hosts_processes)? {
-            rootfs = rootfs.with(mount);
-        }
+        rootfs = rootfs.mounts(mounts(mount, own_network, hosts_processes)?);
     }
     Ok(Container {
         hostname: spec.hostname().clone().unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! The flags of the lessons' programs: `[--name VALUE]… [--] WORD…`.
+//! The words and flags of the lessons' programs: `lesson-01 run [--name VALUE]… [--] WORD…`.
 //!
 //! Lesson 6 brings clap; until then thirty lines do. Words are not always text: to Linux a file's
 //! name is bytes, all but NUL and `/`. So they stay what Rust calls an [`OsString`].
@@ -71,15 +71,25 @@ impl Flags {
     }
 }
 
-/// How each lesson's program ends: with its container's exit code, or with one line that says what
-/// went wrong and Docker's code for it.
-pub fn finish(program: &str, outcome: Result<StepResult<Status>, String>) -> ! {
+/// One of a program's commands: its name, the flags that it knows, the words that it needs, and what
+/// it does. (The two lists are as for [`Flags::parse`].)
+pub type Word<'a> = (&'a str, &'a [&'a str], &'a [&'a str], fn(Flags) -> StepResult<Status>);
+
+/// The whole of a lesson's program: does what its first word says, and ends with the container's exit
+/// code, or with one line that says what went wrong and Docker's code for it.
+pub fn program(name: &str, usage: &str, words: &[Word<'_>]) -> ! {
+    let mut given = std::env::args_os().skip(1);
+    let first = given.next();
+    let outcome = match words.iter().find(|(word, ..)| first.as_deref() == Some(OsStr::new(word))) {
+        Some((_, known, needed, action)) => Flags::parse(given, known, needed).map(action),
+        None => Err(usage.to_owned()),
+    };
     let (message, code) = match outcome {
         Ok(Ok(status)) => exit(status.code()),
         Ok(Err(error)) => (error.to_string(), error.exit_code()),
         Err(usage) => (usage, 125),
     };
-    eprintln!("{program}: {message}");
+    eprintln!("{name}: {message}");
     exit(code)
 }
 

@@ -1,25 +1,18 @@
 //! Lesson 1's program: run something in namespaces of its own, or inside those of another.
 //!
-//! ```text
-//! cargo run -p lesson-01 -- run [--hostname NAME] PROGRAM [ARGUMENT]…
-//! cargo run -p lesson-01 -- exec PID PROGRAM [ARGUMENT]…
-//! ```
+//! `cargo run -p lesson-01 -- run sh`, and without a word it says what else there is.
 
 use std::ffi::OsStr;
 
-use namespaces::flags::{Flags, finish};
+use namespaces::flags::{Flags, Word, program};
 use namespaces::{Command, Foreground, Isolation, Namespaces, Process, Result, Status, exec, set_hostname};
 
 const USAGE: &str = "usage: lesson-01 run [--hostname NAME] PROGRAM … | exec PID PROGRAM …";
 
 fn main() {
-    let mut words = std::env::args_os().skip(1);
-    let outcome = match words.next().as_deref().and_then(OsStr::to_str) {
-        Some("run") => Flags::parse(words, &["hostname"], &["PROGRAM"]).map(run),
-        Some("exec") => Flags::parse(words, &[], &["PID", "PROGRAM"]).map(enter),
-        _ => Err(USAGE.into()),
-    };
-    finish("lesson-01", outcome)
+    let words: [Word; 2] =
+        [("run", &["hostname"], &["PROGRAM"], run), ("exec", &[], &["PID", "PROGRAM"], enter)];
+    program("lesson-01", USAGE, &words)
 }
 
 // ANCHOR: run

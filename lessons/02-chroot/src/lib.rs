@@ -38,3 +38,7 @@ pub use privileges::Privileges;
 pub use rootfs::{Rootfs, default_mounts};
 pub use temporary::Root;
 pub use user::User;
+
+/// The flags of the lessons' programs that are read here: [`Mount::from_flags`], [`User::look_up`],
+/// [`Privileges::from_flags`].
+pub const FLAGS: [&str; 3] = ["volume", "user", "seccomp"];

@@ -1,16 +1,9 @@
 //! Lesson 2's program: lesson 1's, with a file system of its own.
-//!
-//! ```text
-//! cargo run -p lesson-02 -- run [--root FOLDER] [--volume FROM:TO[:ro]] [--user WHO] [--seccomp none]
-//!     [lesson 1's flags] PROGRAM [ARGUMENT]…
-//! cargo run -p lesson-02 -- borrow FOLDER                  fill a folder with the host's tools
-//! cargo run -p lesson-02 -- escape chroot|pivot FOLDER     the attack: out of the folder, then `ls /`
-//! ```
 
 use std::ffi::OsStr;
 use std::path::Path;
 
-use namespaces::flags::{Flags, finish};
+use namespaces::flags::{Flags, Word, program};
 use namespaces::{Command, Error, Foreground, Isolation, Result, Status, exec, set_hostname};
 use rootfs::{Mount, Privileges, Root, Rootfs, User, borrow, chroot};
 
@@ -18,30 +11,21 @@ const USAGE: &str = "usage: lesson-02 run [--root FOLDER] [--volume FROM:TO[:ro]
                      [--seccomp none] [lesson 1's flags] PROGRAM … | borrow FOLDER | escape chroot|pivot FOLDER";
 
 fn main() {
-    let known = ["hostname", "root", "volume", "user", "seccomp"];
-    let mut words = std::env::args_os().skip(1);
-    let outcome = match words.next().as_deref().and_then(OsStr::to_str) {
-        Some("run") => Flags::parse(words, &known, &["PROGRAM"]).map(run),
-        Some("borrow") => Flags::parse(words, &[], &["FOLDER"])
-            .map(|flags| borrow::into(Path::new(&flags.rest[0])).map(|_| Status::Exited(0))),
-        Some("escape") => Flags::parse(words, &[], &["chroot or pivot", "FOLDER"]).map(escape),
-        _ => Err(USAGE.into()),
-    };
-    finish("lesson-02", outcome)
+    let known = [&["hostname", "root"], &rootfs::FLAGS[..]].concat();
+    let words: [Word; 3] = [
+        ("run", &known, &["PROGRAM"], run),
+        ("borrow", &[], &["FOLDER"], |flags| borrow::into(flags.rest[0].as_ref()).map(|_| Status::Exited(0))),
+        ("escape", &[], &["chroot or pivot", "FOLDER"], escape),
+    ];
+    program("lesson-02", USAGE, &words)
 }
 
 // ANCHOR: run
 fn run(flags: Flags) -> Result<Status> {
     let foreground = Foreground::new()?;
     let root = Root::new(flags.value("root"))?;
-    let mut rootfs = Rootfs::folder(root.path())?;
-    if let Some(volume) = flags.value("volume") {
-        rootfs = rootfs.with(Mount::volume(volume)?);
-    }
-    let mut privileges = Privileges::docker()?;
-    if flags.text("seccomp")? == Some("none") {
-        privileges.seccomp = None;
-    }
+    let rootfs = Rootfs::folder(root.path())?.mounts(Mount::from_flags(&flags)?);
+    let privileges = Privileges::from_flags(&flags)?;
     let user = flags.text("user")?.unwrap_or("");
     let command = Command::new(&flags.rest);
 

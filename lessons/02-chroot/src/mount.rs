@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use namespaces::flags::Flags;
 use namespaces::{Error, Result, only_one_id, step};
 
 use crate::inside::{self, Kind};
@@ -53,6 +54,14 @@ impl Mount {
             source: Source::Bind { from: from.into(), recursive: true, slave: false },
             attributes,
         }
+    }
+
+    /// The one that `--volume` asks for, if it was given.
+    ///
+    /// # Errors
+    /// Those of [`Mount::volume`].
+    pub fn from_flags(flags: &Flags) -> Result<Option<Self>> {
+        flags.value("volume").map(Self::volume).transpose()
     }
 
     /// As people write it after `--volume`: `/on/the/host:/inside`, with `:ro` at the end if it

@@ -2,7 +2,8 @@
 
 use caps::CapsHashSet;
 use libc::sock_filter;
-use namespaces::{Result, die_with_parent, hide, only_one_id, step};
+use namespaces::flags::Flags;
+use namespaces::{Error, Result, die_with_parent, hide, only_one_id, step};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
 use crate::user::User;
@@ -25,6 +26,19 @@ impl Privileges {
         let capabilities = capabilities::by_name(&capabilities::DEFAULT)?;
         let seccomp = seccomp::Policy::docker(&capabilities).compile();
         Ok(Privileges { capabilities, no_new_privileges: false, seccomp: Some(seccomp) })
+    }
+
+    /// Docker's default; with `--seccomp none`, all system calls.
+    ///
+    /// # Errors
+    /// For another word than `none`.
+    pub fn from_flags(flags: &Flags) -> Result<Self> {
+        let docker = Self::docker()?;
+        match flags.text("seccomp")? {
+            None => Ok(docker),
+            Some("none") => Ok(Privileges { seccomp: None, ..docker }),
+            Some(other) => Err(Error::new("choose seccomp policy", other, "there is none: write none")),
+        }
     }
 
     /// From here on this process is that user, with these privileges and no others.

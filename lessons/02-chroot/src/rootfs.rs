@@ -70,9 +70,9 @@ impl Rootfs {
         }
     }
 
-    /// One mount more, after those before it.
-    pub fn with(mut self, mount: Mount) -> Self {
-        self.mounts.push(mount);
+    /// Mounts these as well, after those before them.
+    pub fn mounts(mut self, mounts: impl IntoIterator<Item = Mount>) -> Self {
+        self.mounts.extend(mounts);
         self
     }
 

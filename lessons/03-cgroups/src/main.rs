@@ -1,14 +1,9 @@
 //! Lesson 3's program: lesson 2's, within limits.
-//!
-//! ```text
-//! cargo run -p lesson-03 -- run [--memory 64m] [--cpus 0.5] [--cpu-shares 512] [--cpuset-cpus 0-1] [--pids 20]
-//!     [lesson 2's flags] PROGRAM [ARGUMENT]…
-//! ```
 
 use std::ffi::OsStr;
 
 use cgroups::{Cgroup, Limits, own_name, own_namespace, remove_parent, sweep};
-use namespaces::flags::{Flags, finish};
+use namespaces::flags::{Flags, Word, program};
 use namespaces::{Command, Foreground, Isolation, Result, Status, exec, set_hostname};
 use rootfs::{Mount, Privileges, Root, Rootfs, User};
 
@@ -19,13 +14,9 @@ const USAGE: &str = "usage: lesson-03 run [--memory SIZE] [--cpus NUMBER] [--cpu
                      [--cpuset-cpus LIST] [--pids NUMBER] [lesson 2's flags] PROGRAM …";
 
 fn main() {
-    let known = [&["hostname", "root", "volume", "user"][..], &Limits::FLAGS].concat();
-    let mut words = std::env::args_os().skip(1);
-    let outcome = match words.next().as_deref().and_then(OsStr::to_str) {
-        Some("run") => Flags::parse(words, &known, &["PROGRAM"]).map(run),
-        _ => Err(USAGE.into()),
-    };
-    finish("lesson-03", outcome)
+    let known = [&["hostname", "root"], &rootfs::FLAGS[..], &Limits::FLAGS].concat();
+    let words: [Word; 1] = [("run", &known, &["PROGRAM"], run)];
+    program("lesson-03", USAGE, &words)
 }
 
 // ANCHOR: run
@@ -33,11 +24,8 @@ fn run(flags: Flags) -> Result<Status> {
     let foreground = Foreground::new()?;
     let limits = Limits::from_flags(&flags)?;
     let root = Root::new(flags.value("root"))?;
-    let mut rootfs = Rootfs::folder(root.path())?;
-    if let Some(volume) = flags.value("volume") {
-        rootfs = rootfs.with(Mount::volume(volume)?);
-    }
-    let privileges = Privileges::docker()?;
+    let rootfs = Rootfs::folder(root.path())?.mounts(Mount::from_flags(&flags)?);
+    let privileges = Privileges::from_flags(&flags)?;
     let user = flags.text("user")?.unwrap_or("");
     let command = Command::new(&flags.rest);
 

@@ -23,7 +23,8 @@
 //! - [`isolation`]: walls between networks.
 //! - [`publish`], [`ports`], [`dnat`], [`proxy`], and together [`Published`]: the way in, by ports of
 //!   the host.
-//! - [`Network`]: all that a network is made of, for a program without a daemon.
+//! - [`Network`]: all that a network is made of, for a program without a daemon, and [`Member`]: one
+//!   container's place in it.
 //! - [`names`]: what a program in the container reads about names: hosts, hostname, resolv.conf.
 //! - [`dns`]: names while containers come and go: a server at 127.0.0.11.
 
@@ -34,6 +35,7 @@ pub mod dns;
 pub mod forwarding;
 pub mod isolation;
 mod link;
+mod member;
 pub mod names;
 pub mod namespace;
 pub mod nat;
@@ -50,6 +52,7 @@ pub mod veth;
 pub use addresses::Addresses;
 pub use bridge::Bridge;
 pub use dns::Zone;
+pub use member::Member;
 pub use network::Network;
 pub use ports::Port;
 pub use publish::Publish;

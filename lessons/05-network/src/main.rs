@@ -1,20 +1,12 @@
 //! Lesson 5's program: lesson 4's, with a network.
-//!
-//! ```text
-//! cargo run -p lesson-05 -- run [lesson 4's flags] [--publish 8080:80] IMAGE [PROGRAM [ARGUMENT]…]
-//! ```
 
-use std::ffi::OsStr;
-use std::net::IpAddr;
-use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use cgroups::{Cgroup, Limits, own_name, own_namespace, remove_parent, sweep};
-use images::{PullOptions, Store, WritableLayer};
-use namespaces::flags::{Flags, finish};
-use namespaces::{Error, Foreground, Isolation, Result, Status, exec, set_hostname};
-use network::namespace::of_process;
-use network::{Interface, Network, Port, Publish, Published, attach, lo_up, names, ports};
+use cgroups::{Limits, OwnGroup, own_namespace};
+use images::{Progress, PullOptions, Store, WritableLayer};
+use namespaces::flags::{Flags, Word, program};
+use namespaces::{Foreground, Isolation, Result, Status, exec, set_hostname};
+use network::{Member, Network, Publish, names, ports};
 use rootfs::{Mount, Privileges, Rootfs, User};
 
 /// The groups of all lessons' programs are in this one.
@@ -23,96 +15,50 @@ const PARENT: &str = "/canoa-lessons";
 const NETWORK: &str = "canoa-lessons";
 const NOTES: &str = "/run/canoa-lessons";
 
+const USAGE: &str = "usage: lesson-05 run [lesson 4's flags] [--publish 8080:80] IMAGE [PROGRAM …]";
+
 /// The program. (Lesson 6's tests run it within themselves, to listen to its steps.)
 pub fn main() {
-    let known =
-        [&["hostname", "volume", "user", "store", "platform", "publish"][..], &Limits::FLAGS].concat();
-    let mut words = std::env::args_os().skip(1);
-    let outcome = match words.next().as_deref().and_then(OsStr::to_str) {
-        Some("run") => Flags::parse(words, &known, &["IMAGE"]).map(run),
-        _ => Err("usage: lesson-05 run [lesson 4's flags] [--publish 8080:80] IMAGE [PROGRAM …]".into()),
-    };
-    finish("lesson-05", outcome)
+    let known = [&["hostname", "publish"], &rootfs::FLAGS[..], &Limits::FLAGS, &images::FLAGS].concat();
+    let words: [Word; 1] = [("run", &known, &["IMAGE"], run)];
+    program("lesson-05", USAGE, &words)
 }
 
 // ANCHOR: run
 fn run(flags: Flags) -> Result<Status> {
     let foreground = Foreground::new()?;
     // First of all: that somebody has the port is said before anything is made.
-    let wanted = flags.text("publish")?.map(str::parse::<Publish>).transpose()?;
-    let wanted: Vec<_> = wanted.iter().flat_map(Publish::bindings).collect();
-    let ports = ports::reserve(&wanted)?;
-    // An ordinary user can't lay a cable to the host's network: there is only `lo`.
-    if !nix::unistd::geteuid().is_root() {
-        if !ports.is_empty() {
-            return Err(Error::new("publish ports", "", "without root no network leads to them: try sudo"));
-        }
-        eprintln!("lesson-05: without root there is no network but lo: try sudo");
-        return contain(&flags, &foreground, None, ports);
-    }
-    let network = Network::at(Path::new(NOTES), NETWORK);
-    let me = std::process::id().to_string();
-    let lives = |process: &str| Path::new("/proc").join(process).exists();
-    let status =
-        network.join(&me, lives).and_then(|interface| contain(&flags, &foreground, Some(&interface), ports));
-    network.leave(&me)?;
-    status
-}
-// ANCHOR_END: run
+    let ports = ports::reserve(&Publish::from_flags(&flags)?)?;
+    // A place in the network, which is given back when this function ends.
+    let network = Member::join(Network::at(Path::new(NOTES), NETWORK), &ports)?;
 
-fn contain(
-    flags: &Flags,
-    foreground: &Foreground,
-    interface: Option<&Interface>,
-    ports: Vec<Port>,
-) -> Result<Status> {
-    let folder = flags.value("store").map_or_else(|| images::data_folder("canoa-lessons"), PathBuf::from);
-    let store = Store::open(&folder).map_err(Error::from)?;
-    let name = flags.rest[0].to_string_lossy();
-    let platform = flags.text("platform")?.map(str::parse).transpose()?;
-    let options = PullOptions { platform, credentials: None };
-    let image = images::find_or_pull(&store, &name, &options, &|_| {})?;
+    let store = Store::from_flags(&flags)?;
+    let (name, options) = (flags.rest[0].to_string_lossy(), PullOptions::from_flags(&flags)?);
+    let image = images::find_or_pull(&store, &name, &options, &Progress::tell)?;
     let layer = WritableLayer::new(&store)?;
     let overlay = layer.over(&image.layers)?;
     let hostname = flags.text("hostname")?.unwrap_or("container");
-    let own: Vec<IpAddr> = interface.iter().map(|interface| interface.address.addr().into()).collect();
-    let names = names::Files::write(layer.folder(), hostname, &own)?;
-    let mut mounts = names.mounts().map(|(from, to)| Mount::bind(from, to, false)).to_vec();
-    mounts.extend(flags.value("volume").map(Mount::volume).transpose()?);
-    let privileges = Privileges::docker()?;
+    let names = names::Files::write(layer.folder(), hostname, &network.addresses())?;
+    let volume = Mount::from_flags(&flags)?;
+    let privileges = Privileges::from_flags(&flags)?;
     let command = image.config.command(&flags.rest[1..]);
     let user = flags.text("user")?.unwrap_or(&image.config.config.user);
 
-    sweep(PARENT)?;
-    let cgroup = Cgroup::create(PARENT, &own_name()?, &Limits::from_flags(flags)?)?;
+    let cgroup = OwnGroup::create(PARENT, &Limits::from_flags(&flags)?)?;
     let child = Isolation::container().born_in(cgroup.birthplace()).spawn(|| {
         cgroup.enter()?;
         own_namespace()?;
         foreground.enter()?;
+        network.enter()?;
         set_hostname(hostname)?;
-        if interface.is_none() {
-            lo_up()?;
-        }
-        let mut rootfs = Rootfs::mount(overlay.mount()?, layer.rootfs()).with_defaults()?;
-        for mount in &mounts {
-            rootfs = rootfs.with(mount.clone());
-        }
-        rootfs.enter()?;
+        let rootfs = Rootfs::mount(overlay.mount()?, layer.rootfs()).with_defaults()?;
+        rootfs.mounts(names.mounts()).mounts(volume).enter()?;
         privileges.drop_to(&User::look_up(user)?)?;
         exec(&command)
-    });
+    })?;
     // ANCHOR: attach
-    let status = child.and_then(|child| {
-        let Some(interface) = interface else { return foreground.wait(&child.release()?) };
-        attach(of_process(child.pid().as_raw())?.as_fd(), interface)?;
-        let _published = Published::open(ports, Some(NETWORK), interface)?;
-        foreground.wait(&child.release()?)
-    });
+    let _published = network.attach(&child, ports)?;
+    foreground.wait(&child.release()?)
     // ANCHOR_END: attach
-    if cgroup.oom_kills()? > 0 {
-        eprintln!("lesson-05: out of memory: the kernel killed a process of this container");
-    }
-    cgroup.remove()?;
-    remove_parent(PARENT)?;
-    status
 }
+// ANCHOR_END: run

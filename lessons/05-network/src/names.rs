@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use namespaces::{Result, step};
+use rootfs::Mount;
 
 /// Where to ask when the host has nobody that a container could reach: Google's resolvers, as
 /// Docker does.
@@ -146,16 +147,20 @@ impl Files {
         let files = Files(folder.to_owned());
         let host = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
         let texts = [hosts(name, "", own, &[]), hostname(name), resolv_conf(&host, &Resolver::default())];
-        for ((from, _), text) in files.mounts().iter().zip(texts) {
+        for ((from, _), text) in files.places().iter().zip(texts) {
             step("write file", from.display(), || fs::write(from, text))?;
         }
         Ok(files)
     }
 
-    /// Which is to be mounted where.
-    pub fn mounts(&self) -> [(PathBuf, &'static Path); 3] {
+    /// The mounts that show them in the container.
+    pub fn mounts(&self) -> [Mount; 3] {
+        self.places().map(|(from, to)| Mount::bind(from, to, false))
+    }
+
+    fn places(&self) -> [(PathBuf, &'static str); 3] {
         ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf"]
-            .map(|to| (self.0.join(to.trim_start_matches("/etc/")), Path::new(to)))
+            .map(|to| (self.0.join(to.trim_start_matches("/etc/")), to))
     }
 }
 

@@ -35,6 +35,11 @@ impl Network {
         Network { dir: dir.to_owned(), name: name.to_owned() }
     }
 
+    /// What its bridge and its nftables table are called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// An interface for a container on the network, which is made if need be. `owner` is the
     /// container's name among all on this network; the addresses of those which no longer live
     /// (and never came to [`Network::leave`]) are free again.

@@ -16,6 +16,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+use namespaces::flags::Flags;
 use serde::{Deserialize, Serialize};
 
 /// What is carried over IP to a port.
@@ -136,6 +137,15 @@ impl FromStr for Publish {
 // ANCHOR_END: publish
 
 impl Publish {
+    /// The wishes of the flag `--publish`, if it was given.
+    ///
+    /// # Errors
+    /// For a value that makes no sense.
+    pub fn from_flags(flags: &Flags) -> namespaces::Result<Vec<Binding>> {
+        let wanted = flags.text("publish")?.map(str::parse::<Publish>).transpose()?;
+        Ok(wanted.iter().flat_map(Publish::bindings).collect())
+    }
+
     /// A wish for each port of the container.
     pub fn bindings(&self) -> impl Iterator<Item = Binding> + use<> {
         let Publish { address, host, container, protocol } = *self;

@@ -62,7 +62,7 @@ fn a_mount_that_the_kernel_does_not_make_is_named() {
         Mount::from_words(Path::new("/tmp"), fs_type, Path::new("none"), &words(options))
     };
     let (root, _) = marked_root();
-    let enter = |mount: Mount| inside(|| Rootfs::just(root.path()).with(mount).enter(), "echo entered");
+    let enter = |mount: Mount| inside(|| Rootfs::just(root.path()).mounts([mount]).enter(), "echo entered");
     for (fs_type, options, named) in [
         ("no-such-type", &[][..], "no-such-type"),
         ("", &[], "open file system"),
@@ -135,8 +135,7 @@ fn a_sysctl_that_cannot_be_set_is_named() {
         ("net.ipv4.ip_forward", "much"),
         ("net.ipv4\0", "1"),
     ] {
-        let mounts =
-            rootfs::default_mounts().unwrap().into_iter().fold(Rootfs::just(root.path()), Rootfs::with);
+        let mounts = Rootfs::just(root.path()).mounts(rootfs::default_mounts().unwrap());
         let rootfs = mounts.sysctls([(name.to_owned(), value.to_owned())]);
         let said = inside(|| rootfs.enter(), "echo entered");
         let shown = name.replace('\0', "?");
@@ -147,7 +146,7 @@ fn a_sysctl_that_cannot_be_set_is_named() {
 #[test]
 fn what_is_masked_and_is_not_there_is_passed_over_whatever_its_name() {
     let (root, mark) = marked_root();
-    let rootfs = rootfs::default_mounts().unwrap().into_iter().fold(Rootfs::just(root.path()), Rootfs::with);
+    let rootfs = Rootfs::just(root.path()).mounts(rootfs::default_mounts().unwrap());
     let paths = ["", "no/such/path", "../../no/such/path", "/proc/1/no-such-file"].map(PathBuf::from);
     let said = inside(|| rootfs.mask(paths).read_only_paths(["".into()]).enter(), "ls /");
     assert!(said.contains(&mark), "{said}");

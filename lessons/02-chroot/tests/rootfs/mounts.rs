@@ -19,7 +19,7 @@ fn what_is_masked_is_empty_and_what_is_beside_it_is_not() {
     fs::write(letters.join("one"), "hola").unwrap();
     fs::write(&letter, "hola").unwrap();
     let masked = ["/etc/letters", "/etc/nothing-here", "/etc/letter", "/proc/timer_list"];
-    let rootfs = default_mounts().unwrap().into_iter().fold(Rootfs::just(root.path()), Rootfs::with);
+    let rootfs = Rootfs::just(root.path()).mounts(default_mounts().unwrap());
     let rootfs = rootfs.mask(masked.map(PathBuf::from));
     let script = "ls -A /etc/letters; cat /etc/letter; cat /proc/timer_list 2>/dev/null; cat /proc/self/comm";
     assert_eq!(
@@ -44,7 +44,7 @@ fn a_read_only_volume_is_read_only_with_all_that_is_mounted_below_it() {
     let enter = |read_only: bool| {
         let volume = Mount::bind(folder.path(), "/volume", read_only);
         let file = Mount::bind(folder.path().join("letter"), "/etc/letter", read_only);
-        let (rootfs, below) = (Rootfs::just(root.path()).with(volume).with(file), below.clone());
+        let (rootfs, below) = (Rootfs::just(root.path()).mounts([volume, file]), below.clone());
         move || -> Result<()> {
             // One more mount, seen by nobody else.
             let none = None::<&str>;

@@ -11,6 +11,15 @@ pub struct Progress {
     pub status: Status,
 }
 
+impl Progress {
+    /// Says it on standard error: each stage once, and not how far the long ones have come.
+    pub fn tell(self) {
+        if !matches!(self.status, Status::Downloading { .. } | Status::Extracting { .. }) {
+            eprintln!("{}: {}", self.id, self.status);
+        }
+    }
+}
+
 /// The stages of a layer. Its [`fmt::Display`] is what Docker's stream says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {

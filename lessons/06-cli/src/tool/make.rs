@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use images::{Image, Progress, PullOptions, Status as Stage, Store, find_or_pull};
+use images::{Image, Progress, PullOptions, Store, find_or_pull};
 use lifecycle::log::Bounds;
 use lifecycle::record::{Record, State, VERSION, is_name, new_id, now};
 use network::Publish;
@@ -113,12 +113,7 @@ impl Tool {
     /// The image of this name; pulled, or borrowed from the host, if it isn't here.
     fn image(&self, name: &str) -> Result<Image> {
         let store = Store::open(&self.root.join("images"))?;
-        let tell = |progress: Progress| {
-            if !matches!(progress.status, Stage::Downloading { .. } | Stage::Extracting { .. }) {
-                eprintln!("{}: {}", progress.id, progress.status);
-            }
-        };
-        find_or_pull(&store, name, &PullOptions::default(), &tell)
+        find_or_pull(&store, name, &PullOptions::default(), &Progress::tell)
             .with_context(|| format!("finding image {name}"))
     }
 }

@@ -5,8 +5,10 @@ mod make;
 mod network;
 mod run;
 mod serve;
+mod words;
 
 pub use make::Create;
+pub use words::{Cli, Word};
 
 use std::fs::File;
 use std::io::ErrorKind;

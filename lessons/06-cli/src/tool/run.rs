@@ -175,13 +175,8 @@ fn container(
     network: Network,
 ) -> Result<Container> {
     let config = &record.config;
-    let mut rootfs = rootfs.with_defaults()?;
-    for (from, to) in names.mounts() {
-        rootfs = rootfs.with(Mount::bind(from, to, false));
-    }
-    for text in &config.volumes {
-        rootfs = rootfs.with(Mount::volume(text)?);
-    }
+    let volumes = config.volumes.iter().map(Mount::volume).collect::<Result<Vec<_>, _>>()?;
+    let rootfs = rootfs.with_defaults()?.mounts(names.mounts()).mounts(volumes);
     Ok(Container {
         hostname: hostname(record).to_owned(),
         cgroup: (PARENT.into(), record.id.clone()),
