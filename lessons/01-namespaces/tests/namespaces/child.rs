@@ -1,8 +1,10 @@
 //! The child between its clone and its program.
 
 use std::convert::Infallible;
+use std::fs;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
+use std::path::Path;
 
 use namespaces::{Error, Isolation, Result};
 use nix::poll::{PollFd, PollFlags, poll};
@@ -61,4 +63,52 @@ fn a_released_child_is_hidden_from_others() {
         heard, "fail: dumpable: Ok(false)",
         "ex-01-3: a child that enters a container isn't dumpable, or root in there could reach our descriptors"
     );
+}
+
+/// The group of the second version in which a process is, by its path in that hierarchy.
+fn group_of(pid: i32) -> String {
+    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+    groups.lines().find_map(|line| line.strip_prefix("0::")).expect("a kernel with cgroup v2").to_owned()
+}
+
+#[test]
+fn a_child_is_born_in_the_cgroup_that_it_was_given() {
+    // Alone on most machines; beside the first version's on others.
+    let trees = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].map(Path::new);
+    let tree =
+        trees.into_iter().find(|tree| tree.join("cgroup.procs").exists()).expect("cgroup v2 is mounted");
+    let (own, name) = (group_of(std::process::id() as i32), format!("canoa-lesson-01-{}", random()));
+    let inside = |path: &str| tree.join(path.trim_start_matches('/'));
+    // Whoever was handed no group can make none, and begin a child in no other than their own; not even there.
+    let wanted = format!("{}/{name}", own.trim_end_matches('/'));
+    let made = fs::create_dir(inside(&wanted)).is_ok();
+    let wanted = if made { wanted } else { own };
+    let folder = fs::File::open(inside(&wanted)).unwrap();
+    let seen =
+        alone(|| match Isolation::none().born_in(Some(folder.as_fd())).spawn(|| fail("not released")) {
+            Ok(paused) => group_of(paused.pid().as_raw()),
+            Err(error) => format!("{}: errno {}", error.step, error.errno),
+        });
+    if made {
+        // For a moment after the child's end the kernel still counts it in.
+        let gone = (0..100).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            fs::remove_dir(inside(&wanted)).is_ok()
+        });
+        assert!(gone, "{wanted} can't be removed");
+    }
+    let refused = format!("clone: errno {}", libc::EACCES);
+    let may = made || nix::unistd::geteuid().is_root();
+    assert_eq!(seen, if may { wanted } else { refused }, "where the kernel shows the child");
+}
+
+#[test]
+fn a_folder_that_is_no_cgroup_is_refused_and_nobody_is_born() {
+    let folder = fs::File::open("/proc").unwrap();
+    let seen =
+        alone(|| match Isolation::none().born_in(Some(folder.as_fd())).spawn(|| fail("not released")) {
+            Ok(_) => "born".to_owned(),
+            Err(error) => format!("{}: errno {}", error.step, error.errno),
+        });
+    assert_eq!(seen, format!("clone: errno {}", libc::EBADF));
 }
