@@ -99,7 +99,11 @@ fn a_child_is_born_in_the_cgroup_that_it_was_given() {
     }
     let refused = format!("clone: errno {}", libc::EACCES);
     let may = made || nix::unistd::geteuid().is_root();
-    assert_eq!(seen, if may { wanted } else { refused }, "where the kernel shows the child");
+    assert_eq!(
+        seen,
+        if may { wanted } else { refused },
+        "ex-01-1: the group in which the kernel shows the child"
+    );
 }
 
 #[test]
@@ -110,5 +114,9 @@ fn a_folder_that_is_no_cgroup_is_refused_and_nobody_is_born() {
             Ok(_) => "born".to_owned(),
             Err(error) => format!("{}: errno {}", error.step, error.errno),
         });
-    assert_eq!(seen, format!("clone: errno {}", libc::EBADF));
+    assert_eq!(
+        seen,
+        format!("clone: errno {}", libc::EBADF),
+        "ex-01-1: the kernel's answer to such a descriptor"
+    );
 }
