@@ -8,9 +8,10 @@
 //! 3. [`stdio`] and [`pty`]: what the process reads and writes;
 //! 4. [`Streams`]: between the process, its log and whoever is attached;
 //! 5. [`log`]: what was said, for later;
-//! 6. [`terminal`]: the one of the person who types.
+//! 6. [`terminal`]: the one of the person who types, and [`printable`](printable()): what it may be shown.
 
 pub mod log;
+mod printable;
 pub mod pty;
 pub mod record;
 mod start;
@@ -18,5 +19,6 @@ pub mod stdio;
 mod streams;
 pub mod terminal;
 
+pub use printable::printable;
 pub use start::{Container, Network, Program, Running, start_in};
 pub use streams::{Client, Streams};

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use cgroups::Cgroup;
 use lifecycle::log::{LogReader, Stream, Wanted};
+use lifecycle::printable;
 use lifecycle::record::Status;
 use namespaces::Process;
 
@@ -28,9 +29,11 @@ impl Tool {
                 (false, false) if record.state.started_at.is_some() => "Exited (137)".to_owned(),
                 (false, false) => "Created".to_owned(),
             };
-            let command: String = record.config.args.join(" ").chars().take(18).collect();
-            let image: String = record.config.image.chars().take(18).collect();
-            println!("{:<15}{image:<20}{command:<20}{status:<15}{}", short(&record.id), record.name);
+            // An image's words, and a record that anybody may have changed by hand.
+            let cell = |text: &str| printable(text).chars().take(18).collect::<String>();
+            let (image, command) = (cell(&record.config.image), cell(&record.config.args.join(" ")));
+            let (id, name) = (printable(short(&record.id)), printable(&record.name));
+            println!("{id:<15}{image:<20}{command:<20}{status:<15}{name}");
         }
         Ok(0)
     }
