@@ -63,7 +63,7 @@ impl Asked {
         let upstream = Upstream::open(servers).unwrap();
         let mut server = Server::open(inside.as_fd(), vec![zone.clone()], upstream).unwrap();
         let over = Arc::new(AtomicBool::new(false));
-        let (ended, folder) = (over.clone(), dir.path().to_owned());
+        let ended = over.clone();
         let thread = thread::spawn(move || {
             let serve = panic::AssertUnwindSafe(|| {
                 while !ended.load(Ordering::Relaxed) {
@@ -72,10 +72,7 @@ impl Asked {
                 }
             });
             // It has said why. Nobody has to wait for an answer that doesn't come.
-            panic::catch_unwind(serve).unwrap_or_else(|_| {
-                let _ = fs::remove_dir_all(&folder);
-                exit(1)
-            });
+            panic::catch_unwind(serve).unwrap_or_else(|_| exit(1));
         });
         Asked { inside, zone, dir, over, thread: Some(thread) }
     }

@@ -6,9 +6,10 @@
 
 use std::env;
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::panic;
 use std::process::{Command, exit};
 use std::thread;
@@ -18,6 +19,7 @@ use namespaces::Result;
 use network::{Bridge, Interface, attach, bridge, namespace};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Gid, Uid, getgid, getuid, setgroups, setresgid, setresuid};
+use tempfile::TempDir;
 
 /// A sentence, and what proves it.
 pub type Test = (&'static str, fn());
@@ -74,7 +76,11 @@ fn outside(name: &str, who: As) -> std::result::Result<Completion, Failed> {
     }
     let mut command = Command::new(env::current_exe()?);
     command.env(TEST, name).env(WHO, if who == As::Root { "root" } else { "user" });
-    let output = command.output()?;
+    // Where its temporary folders go: ours, which we remove also where the test has died before it could.
+    let folder = TempDir::new()?;
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o777))?;
+    let output = command.env("TMPDIR", folder.path()).output()?;
+    drop(folder);
     let mut said = String::from_utf8_lossy(&output.stderr).into_owned();
     match output.status.code() {
         Some(0) => Ok(Completion::Completed),

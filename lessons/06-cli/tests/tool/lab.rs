@@ -35,6 +35,8 @@ pub enum As {
 pub const BOTH: &[As] = &[As::Root, As::User];
 
 const TEST: &str = "CANOA_LAB_TEST";
+/// In the environment: the test's folder.
+const FOLDER: &str = "CANOA_LAB_FOLDER";
 /// In the environment: what this program is, for once.
 pub const STAGE: &str = "CANOA_LAB_STAGE";
 /// What a lab that can't be set up ends with.
@@ -76,10 +78,23 @@ fn outside(name: &str, who: As) -> Result<Completion, Failed> {
         As::Root => "walls",
         As::User => "user",
     };
-    let output = again(stage).env(TEST, name).output()?;
+    // Ours and not the test's, which may die before it could remove it; and what is mounted in there is
+    // gone with the test's namespaces.
+    let folder = TempDir::new()?;
+    // Containers' users must get through, and the ordinary user must get in.
+    let mode = if who == As::User { 0o777 } else { 0o755 };
+    fs::set_permissions(folder.path(), Permissions::from_mode(mode))?;
+    let output = again(stage).env(TEST, name).env(FOLDER, folder.path()).output()?;
+    // The kernel makes an overlay's work folder with mode 000, which only root looks into: what a
+    // program that was killed has left of it would keep an ordinary user's folder from being removed.
+    let _ = Command::new("chmod").args(["-R", "u+rwX"]).arg(folder.path()).output();
+    let removed = folder.close();
     let mut said = String::from_utf8_lossy(&output.stderr).into_owned();
     match output.status.code() {
-        Some(0) => Ok(Completion::Completed),
+        Some(0) => match removed {
+            Ok(()) => Ok(Completion::Completed),
+            Err(error) => Err(format!("it has left what can't be removed: {error}").into()),
+        },
         Some(NO_LAB) => unable(said.trim()),
         _ => {
             let _ = write!(said, "{}", output.status);
@@ -147,20 +162,17 @@ fn test(tests: &[Test], who: As) {
 /// The tool with a data folder of its own. Dropping it removes its containers.
 pub struct Tool {
     pub who: As,
-    folder: TempDir,
+    folder: PathBuf,
 }
 
 impl Tool {
     fn new(who: As) -> Tool {
-        let folder = TempDir::new().unwrap();
-        // Containers' users must get through, and the ordinary user must get in.
-        let mode = if who == As::User { 0o777 } else { 0o755 };
-        fs::set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
+        let folder = PathBuf::from(env::var_os(FOLDER).unwrap());
         // Where the tests run elsewhere than they were built, as in a virtual machine, this says where it is.
         let program =
             env::var_os("CARGO_BIN_EXE_lesson-06").unwrap_or(env!("CARGO_BIN_EXE_lesson-06").into());
         // A copy, since not everybody may enter the folder that we were built in.
-        fs::copy(program, folder.path().join("lesson-06")).unwrap();
+        fs::copy(program, folder.join("lesson-06")).unwrap();
         Tool { who, folder }
     }
 
@@ -169,7 +181,7 @@ impl Tool {
         if self.who == As::User && getuid().is_root() {
             command.uid(NOBODY).gid(NOBODY);
         }
-        command.env_remove(STAGE).env_remove(TEST);
+        command.env_remove(STAGE).env_remove(TEST).env_remove(FOLDER);
         if command.get_program() == env::current_exe().unwrap() {
             command.env(STAGE, "probe");
         }
@@ -177,12 +189,12 @@ impl Tool {
     }
 
     pub fn data(&self, path: &str) -> PathBuf {
-        self.folder.path().join("data").join(path)
+        self.folder.join("data").join(path)
     }
 
     /// This program within the lab, where everybody may run it.
     pub fn this_program(&self) -> Command {
-        let copy = self.folder.path().join("tests");
+        let copy = self.folder.join("tests");
         if !copy.exists() {
             let own = env::current_exe().unwrap();
             fs::hard_link(&own, &copy).or_else(|_| fs::copy(&own, &copy).map(drop)).unwrap();
@@ -191,7 +203,7 @@ impl Tool {
     }
 
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = self.as_who(Command::new(self.folder.path().join("lesson-06")));
+        let mut command = self.as_who(Command::new(self.folder.join("lesson-06")));
         command.arg("--root").arg(self.data("")).args(words).stdin(Stdio::null());
         command
     }
@@ -282,9 +294,6 @@ impl Drop for Tool {
         for id in String::from_utf8_lossy(&table).lines().skip(1).filter_map(|line| line.split(' ').next()) {
             self.output(&["rm", "--force", id]);
         }
-        // The kernel makes an overlay's work folder with mode 000, which only root looks into: what a
-        // program that was killed has left of it would keep an ordinary user's folder from being removed.
-        let _ = Command::new("chmod").args(["-R", "u+rwX"]).arg(self.folder.path()).output();
     }
 }
 
