@@ -235,19 +235,24 @@ fn read(text: &str, verdicts: &mut Verdicts) {
             verdicts.insert(name.to_owned(), verdict);
         }
     }
-    let (mut current, mut seen): (Option<&str>, BTreeMap<&str, String>) = (None, BTreeMap::new());
+    let (mut current, mut seen): (Option<&str>, BTreeMap<&str, Vec<String>>) = (None, BTreeMap::new());
     for line in text.lines() {
         if let Some(name) = line.strip_prefix("---- ").and_then(|line| line.strip_suffix(" ----")) {
-            current = Some(name.strip_suffix(" stdout").unwrap_or(name));
+            let name = name.strip_suffix(" stdout").unwrap_or(name);
+            seen.entry(name).or_default().push(String::new());
+            current = Some(name);
         } else if line.starts_with("failures:") || line.starts_with("test result:") {
             current = None;
-        } else if let Some(name) = current {
-            *seen.entry(name).or_default() += &format!("{line}\n");
+        } else if let Some(said) = current.and_then(|name| seen.get_mut(name)?.last_mut()) {
+            *said += &format!("{line}\n");
         }
     }
     for (name, said) in seen {
         if let Some(Verdict::Red(words)) = verdicts.get_mut(name) {
-            *words = message(&said);
+            // As root and as an ordinary user it mostly fails alike: that is said once.
+            let mut said: Vec<String> = said.iter().map(|said| message(said)).collect();
+            said.dedup();
+            *words = said.join("\n");
         }
     }
 }
@@ -257,6 +262,7 @@ fn message(said: &str) -> String {
     let noise = |line: &&str| {
         !line.starts_with("note: run with `RUST_BACKTRACE")
             && !line.starts_with("thread '")
+            && *line != "exit status: 1"
             && !line.is_empty()
     };
     said.lines().filter(noise).collect::<Vec<_>>().join("\n")
@@ -286,7 +292,7 @@ mod tests {
             "test [root] by_both  ... ignored (needs root: run it under sudo, if you may)\n\
              test [user] by_both  ... ok\ntest [user] red_once ... FAILED\ntest [root] red_once ... ok\n\
              test [root] by_root  ... ignored (needs root: run it under sudo, if you may)\n\n\
-             ---- red_once ----\nfor a user\n",
+             ---- red_once ----\nfor a user\nexit status: 1\n\n---- red_once ----\nfor a user\n",
             &mut verdicts,
         );
         let red = |words: &str| Verdict::Red(words.to_owned());
