@@ -39,8 +39,17 @@ pub fn parse_create(bytes: &Bytes) -> Result<ContainerCreateBody> {
     let host = &mut value["HostConfig"];
     regular_keys::<HostConfig>(host);
     check_restart_policy(&host["RestartPolicy"])?;
+    // Fields that the API had once, of which the types know nothing any more.
+    for (field, flag) in [("KernelMemory", "--kernel-memory"), ("KernelMemoryTCP", "--kernel-memory-tcp")] {
+        if field_of(host, field).and_then(Value::as_i64).is_some_and(|limit| limit != 0) {
+            return Err(Error::unsupported(flag));
+        }
+    }
     words(host, "CapAdd")?;
     words(host, "CapDrop")?;
+    if field_of(&value, "MacAddress").and_then(Value::as_str).is_some_and(|mac| !mac.is_empty()) {
+        return Err(Error::unsupported("--mac-address"));
+    }
     let networking = &mut value["NetworkingConfig"];
     regular_keys::<NetworkingConfig>(networking);
     if let Some(endpoints) = networking.get_mut("EndpointsConfig") {
@@ -86,6 +95,11 @@ fn regular_keys<T: DeserializeOwned>(value: &mut Value) {
         let known = fields.iter().find(|field| field.eq_ignore_ascii_case(&key));
         map.insert(known.map_or(key.clone(), |field| (*field).to_owned()), value);
     }
+}
+
+/// A field, whatever the case of its key.
+fn field_of<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+    value.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 
 /// A command may be written as one word: `"Cmd": "ls"`.
@@ -220,6 +234,18 @@ mod tests {
             let error = create(text).unwrap_err();
             assert!(error.message.starts_with("invalid request body"), "{text}: {}", error.message);
         }
+    }
+
+    #[test]
+    fn what_the_api_had_once_is_not_left_out_in_silence() {
+        for (text, flag) in [
+            (r#"{"HostConfig":{"KernelMemory":1048576}}"#, "--kernel-memory"),
+            (r#"{"hostconfig":{"kernelmemorytcp":1048576}}"#, "--kernel-memory-tcp"),
+            (r#"{"MacAddress":"02:42:ac:11:00:09"}"#, "--mac-address"),
+        ] {
+            assert!(create(text).unwrap_err().message.contains(flag), "{text}");
+        }
+        create(r#"{"HostConfig":{"KernelMemory":0},"MacAddress":""}"#).unwrap();
     }
 
     #[test]

@@ -3,9 +3,9 @@
 //! An option that was asked for and left out in silence is the worst answer: a program would run
 //! with less protection, or without its ports, and nobody would know.
 
-use bollard_stubs::models::{ContainerCreateBody, EndpointSettings, HostConfig};
+use bollard_stubs::models::{ContainerCreateBody, DeviceRequest, EndpointSettings, HostConfig};
 
-use super::error::{Error, Result};
+use super::error::{Error, Kind, Result};
 use super::{
     capabilities, devices, files, health, limits, log_driver, ports, restart, security, sharing, stop,
     sysctls, ulimits,
@@ -66,15 +66,20 @@ fn check_host(host: &HostConfig) -> Result<()> {
         text.as_deref().is_some_and(|text| !text.is_empty() && !harmless.contains(&text))
     };
     log_driver::bounds(host)?;
+    if let Some(request) = host.device_requests.iter().flatten().next() {
+        return Err(no_such_driver(request));
+    }
+    if word(&host.runtime, &["runc", "canoa"]) {
+        let name = host.runtime.as_deref().unwrap_or_default().escape_debug();
+        return Err(Error::invalid(format!("unknown or invalid runtime name: {name}")));
+    }
     refuse(&[
-        ("--gpus", filled(&host.device_requests)),
         ("--link", filled(&host.links)),
         ("--volume-driver", word(&host.volume_driver, &["local"])),
         ("--userns", word(&host.userns_mode, &["host"])),
         ("--cgroup-parent", word(&host.cgroup_parent, &[])),
         ("--cgroupns", host.cgroupns_mode.as_ref().is_some_and(|mode| mode.to_string() == "host")),
         ("--cgroup", word(&host.cgroup, &[])),
-        ("--runtime", word(&host.runtime, &["runc", "canoa"])),
         (
             "--isolation",
             host.isolation.as_ref().is_some_and(|mode| !["", "default"].contains(&mode.to_string().as_str())),
@@ -106,6 +111,20 @@ fn check_host(host: &HostConfig) -> Result<()> {
         return Err(Error::invalid(format!("SHM size can not be less than 0: {size}")));
     }
     files::check(host)
+}
+
+/// `--gpus`: what Docker says where no driver for them is installed. (It says so at the start.)
+fn no_such_driver(request: &DeviceRequest) -> Error {
+    let driver = request.driver.as_deref().unwrap_or_default().escape_debug().to_string();
+    let capabilities: Vec<String> =
+        request.capabilities.iter().flatten().map(|all| format!("[{}]", all.join(" "))).collect();
+    Error {
+        kind: Kind::Internal,
+        message: format!(
+            "could not select device driver \"{driver}\" with capabilities: [{}]",
+            capabilities.join(" ")
+        ),
+    }
 }
 
 /// Which process goes first when the machine has no memory left.
@@ -185,7 +204,6 @@ fn refuse(options: &[(&str, bool)]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::error::Kind;
 
     fn checked(host: &str) -> Result<()> {
         let host: HostConfig = serde_json::from_str(host).unwrap();

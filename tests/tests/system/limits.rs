@@ -104,14 +104,23 @@ fn a_fork_bomb_is_bounded(lab: &Lab) {
 }
 
 fn a_share_of_the_processors_is_the_kernels(lab: &Lab) {
-    lab.canoa(&["run", "-d", "--name", "half", "--cpus", "0.5", "base", "sleep", "1000"]).ok();
-    let quota = cgroup_file(lab, "half", "cpu", "cpu.cfs_quota_us", "cpu.max");
-    let period = cgroup_file(lab, "half", "cpu", "cpu.cfs_period_us", "cpu.max");
-    let (quota, period) = match quota.split_once(' ') {
-        Some((quota, period)) => (quota.to_owned(), period.to_owned()),
-        None => (quota, period),
+    let share = |name: &str| {
+        let quota = cgroup_file(lab, name, "cpu", "cpu.cfs_quota_us", "cpu.max");
+        let period = cgroup_file(lab, name, "cpu", "cpu.cfs_period_us", "cpu.max");
+        let (quota, period) = match quota.split_once(' ') {
+            Some((quota, period)) => (quota.to_owned(), period.to_owned()),
+            None => (quota, period),
+        };
+        (quota.parse::<u32>().unwrap(), period.parse::<u32>().unwrap())
     };
-    assert_eq!(quota.parse::<u32>().unwrap() * 2, period.parse::<u32>().unwrap());
+    lab.canoa(&["run", "-d", "--name", "half", "--cpus", "0.5", "base", "sleep", "1000"]).ok();
+    let (quota, period) = share("half");
+    assert_eq!(quota * 2, period);
+    let words = ["--cpu-period", "50000", "--cpu-quota", "10000"];
+    lab.canoa(&[&["run", "-d", "--name", "fifth"], &words[..], &["base", "sleep", "1000"]].concat()).ok();
+    assert_eq!(share("fifth"), (10_000, 50_000));
+    let host = &lab.inspect("fifth")["HostConfig"];
+    assert_eq!((&host["CpuQuota"], &host["CpuPeriod"]), (&10_000.into(), &50_000.into()));
 }
 
 fn an_exec_is_bounded_by_the_containers_limits(lab: &Lab) {

@@ -15,6 +15,7 @@ mod mounts;
 mod names;
 mod network;
 mod networks;
+mod options;
 mod paused;
 mod platform;
 mod ports;
@@ -40,6 +41,7 @@ fn main() -> std::process::ExitCode {
         restart::CASES,
         limits::CASES,
         paused::CASES,
+        options::CASES,
         platform::CASES,
         privileges::CASES,
         sharing::CASES,
