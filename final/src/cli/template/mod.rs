@@ -149,9 +149,29 @@ mod tests {
             ("{{.Name 1}}", "has arguments but cannot be invoked as function"),
             ("{{}}", "missing value for command"),
             ("{{(1}}", "unclosed left paren"),
+            (&"{{if 1}}".repeat(100_000), "too many blocks in each other"),
+            (&format!("{{{{{}", "(".repeat(100_000)), "unclosed action"),
+            (&format!("{{{{{}}}}}", "(".repeat(100_000)), "too many parentheses in each other"),
         ] {
             let error = render(template).expect_err(template);
             assert!(error.contains(words), "{template}: {error}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_somebody_writes_is_rendered_or_refused(
+            words in proptest::collection::vec(
+                proptest::sample::select(vec![
+                    "{{", "}}", "-", " ", ".", "$", "x", ":=", "=", "|", "(", ")", ",", "\"", "`", "\\", "1", "-2",
+                    "range", "if", "else", "end", "with", "index", "printf", "%s", "%-99d", "json", "len", "slice",
+                    "pad", "ñ", ".State", ".Args", ".Name", ".Ports", "/*", "*/", "nil", "true",
+                ]),
+                0..40,
+            )
+        ) {
+            let _ = render(&words.concat());
+            let _ = render(&words.join(" "));
         }
     }
 }

@@ -60,7 +60,7 @@ pub enum Operand {
 /// # Errors
 /// What does not fit together.
 pub fn parse(pieces: &[Piece]) -> Result<Vec<Node>, String> {
-    let mut parser = Parser { pieces, at: 0 };
+    let mut parser = Parser { pieces, at: 0, depth: 0 };
     let (nodes, end) = parser.block()?;
     match end {
         Block::Template => Ok(nodes),
@@ -80,10 +80,21 @@ enum Block {
 struct Parser<'a> {
     pieces: &'a [Piece],
     at: usize,
+    depth: usize,
 }
 
 impl Parser<'_> {
     fn block(&mut self) -> Result<(Vec<Node>, Block), String> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err("too many blocks in each other".to_owned());
+        }
+        let block = self.nodes();
+        self.depth -= 1;
+        block
+    }
+
+    fn nodes(&mut self) -> Result<(Vec<Node>, Block), String> {
         let mut nodes = Vec::new();
         while let Some(piece) = self.pieces.get(self.at) {
             self.at += 1;
@@ -172,7 +183,7 @@ fn pipe(tokens: &[Token]) -> Result<Pipe, String> {
     }
 }
 
-/// How deep parentheses may stand in each other: each level is a call, and there is an end to those.
+/// How deep blocks, or parentheses, may stand in each other: each level is a call, and the stack has an end.
 const DEEPEST: usize = 100;
 
 struct Words<'a> {
