@@ -33,11 +33,10 @@ impl Privileges {
     /// # Errors
     /// For another word than `none`.
     pub fn from_flags(flags: &Flags) -> Result<Self> {
-        let docker = Self::docker()?;
         match flags.text("seccomp")? {
-            None => Ok(docker),
-            Some("none") => Ok(Privileges { seccomp: None, ..docker }),
-            Some(other) => Err(Error::new("choose seccomp policy", other, "there is none: write none")),
+            None => Self::docker(),
+            Some("none") => Ok(Privileges { seccomp: None, ..Self::docker()? }),
+            Some(other) => Err(Error::new("choose seccomp policy", other, "there is no other than none")),
         }
     }
 

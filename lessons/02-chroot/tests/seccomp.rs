@@ -607,3 +607,51 @@ fn the_numbers_are_those_of_the_c_library() {
         assert_eq!(X86_64.number(name), Some(number as u32), "{name}");
     }
 }
+
+#[test]
+fn a_policy_that_makes_no_sense_is_a_program_that_is_no_danger_or_is_refused_in_words() {
+    let rule = |calls: &[&str], argument: u8, answer: Answer| Rule {
+        calls: calls.iter().map(|name| (*name).to_owned()).collect(),
+        when: vec![Condition { argument, compare: Compare::Masked(0), value: u64::MAX }],
+        answer,
+    };
+    let policy = |architectures, rules| Policy { architectures, rules, otherwise: Answer::Allow };
+    // Names of no call are about nothing; without architectures nobody's programs may do anything.
+    let nothing =
+        policy(everywhere(), vec![rule(&["", "no-such-call", "read\0", "../write"], 0, Answer::Kill)]);
+    assert_eq!(nothing.compile().len(), policy(everywhere(), vec![]).compile().len());
+    let nobody = policy(vec![], vec![]).compile();
+    let call = Call { architecture: X86.audit, number: 0, arguments: [0; 6] };
+    assert_eq!(run(&nobody, call), libc::SECCOMP_RET_KILL_PROCESS);
+    // There is no seventh argument: the kernel refuses to look at it, and so does nothing in between.
+    for argument in [6, 31, 255] {
+        let filter =
+            policy(everywhere(), vec![rule(&["getpid"], argument, Answer::Errno(u16::MAX))]).compile();
+        let error = refusal(filter);
+        assert!(
+            error.starts_with("set seccomp filter") && error.contains("Invalid argument"),
+            "{argument}: {error}"
+        );
+    }
+    let error = refusal(vec![]);
+    assert!(error.starts_with("set seccomp filter 0 instructions: Invalid argument"), "{error}");
+}
+
+/// Why the kernel doesn't take a program, on a thread that may set one.
+fn refusal(filter: Vec<sock_filter>) -> String {
+    let thread = thread::spawn(move || {
+        nix::sys::prctl::set_no_new_privs().unwrap();
+        install(&filter).unwrap_err().to_string()
+    });
+    thread.join().unwrap()
+}
+
+#[test]
+fn a_word_after_seccomp_that_is_no_policy_is_an_error_that_shows_it() {
+    for word in ["", "None", "unconfined", "/etc/passwd", "\x1b[2J"] {
+        let output = lesson(&["run", "--seccomp", word, "true"]);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(125), "{word}: {error}");
+        assert!(error.starts_with("lesson-02: choose seccomp policy") && error.contains(word), "{error}");
+    }
+}

@@ -203,16 +203,22 @@ impl Netlink {
                 Ok(_) => break,
             }
         }
-        let mut messages = Vec::new();
-        let mut rest = packet.as_slice();
-        while !rest.is_empty() {
-            let message = NetlinkMessage::deserialize(rest).map_err(io::Error::other)?;
-            let length = (message.header.length as usize).next_multiple_of(ALIGN);
-            messages.push(message);
-            rest = rest.get(length..).unwrap_or_default();
-        }
-        Ok(messages)
+        messages(&packet)
     }
+}
+
+/// The messages of a packet.
+fn messages(packet: &[u8]) -> Result<Vec<NetlinkMessage<RouteNetlinkMessage>>, io::Error> {
+    let mut messages = Vec::new();
+    let mut rest = packet;
+    while !rest.is_empty() {
+        let message = NetlinkMessage::deserialize(rest).map_err(io::Error::other)?;
+        // At least a header's: `deserialize` refuses less, so this comes to an end.
+        let length = (message.header.length as usize).next_multiple_of(ALIGN);
+        messages.push(message);
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    Ok(messages)
 }
 
 /// Messages and attributes begin at multiples of this (`NLMSG_ALIGNTO`).
@@ -229,4 +235,87 @@ fn words(flags: u16, after_code: &[u8]) -> Option<String> {
     let attributes = after_code.get(REQUEST_HEADER..)?;
     let text = NlasIterator::new(attributes).flatten().find(|attribute| attribute.kind() == MESSAGE)?;
     Some(String::from_utf8_lossy(text.value()).trim_end_matches('\0').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use netlink_packet_route::link::LinkMessage;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What the kernel answers when it is asked for all interfaces: one packet, as it came.
+    fn answer() -> Vec<u8> {
+        let mut netlink = Netlink::open().unwrap();
+        let mut packet = Vec::new();
+        netlink.put(&mut packet, NLM_F_DUMP, RouteNetlinkMessage::GetLink(LinkMessage::default()));
+        netlink.socket.send(&packet, 0).unwrap();
+        let mut packet = Vec::with_capacity(ANSWER);
+        netlink.socket.recv(&mut packet, 0).unwrap();
+        packet
+    }
+
+    #[test]
+    fn an_answer_that_is_cut_short_is_an_error_or_the_messages_that_are_whole() {
+        let whole = answer();
+        let all = messages(&whole).unwrap();
+        assert!(matches!(all[0].payload, NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(_))));
+        let first = all[0].header.length as usize;
+        for length in 0..whole.len() {
+            match messages(&whole[..length]) {
+                Ok(found) => {
+                    assert!(found.len() <= all.len() && (length == 0 || length >= first), "{length}")
+                }
+                Err(error) => assert!(!error.to_string().is_empty()),
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_that_says_it_is_shorter_than_its_header_or_longer_than_the_packet_is_an_error() {
+        let whole = answer();
+        for length in [0, 1, 15, whole.len() as u32 + 1, u32::MAX - 2, u32::MAX] {
+            let mut packet = whole.clone();
+            packet[..4].copy_from_slice(&length.to_ne_bytes());
+            let error = messages(&packet).unwrap_err().to_string();
+            assert!(error.contains("length"), "{length}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_s_words_are_read_only_where_there_are_some() {
+        let with = |text: &[u8]| {
+            let mut after = vec![0; 16];
+            after.extend((text.len() as u16 + 4).to_ne_bytes());
+            after.extend(1_u16.to_ne_bytes());
+            after.extend(text);
+            after
+        };
+        assert_eq!(words(NLM_F_ACK_TLVS, &with(b"no such boat\0")).as_deref(), Some("no such boat"));
+        assert_eq!(words(0, &with(b"no such boat\0")), None);
+        assert_eq!(words(NLM_F_ACK_TLVS, &with(b"\xff\xfe\0\0")).as_deref(), Some("\u{fffd}\u{fffd}"));
+        for length in 0..20 {
+            assert_eq!(words(NLM_F_ACK_TLVS, &with(b"boat")[..length]), None, "{length}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_reader_of_answers_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = messages(&bytes);
+            let _ = words(NLM_F_ACK_TLVS, &bytes);
+        }
+
+        #[test]
+        fn nor_does_an_answer_in_which_some_bytes_were_changed(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..9)
+        ) {
+            let mut packet = answer();
+            for (place, byte) in changes {
+                let place = place.index(packet.len());
+                packet[place] = byte;
+            }
+            let _ = messages(&packet);
+        }
+    }
 }
