@@ -23,9 +23,9 @@ fn main() {
 // ANCHOR: run
 fn run(flags: Flags) -> Result<Status> {
     let foreground = Foreground::new()?;
+    let privileges = Privileges::from_flags(&flags)?;
     let root = Root::new(flags.value("root"))?;
     let rootfs = Rootfs::folder(root.path())?.mounts(Mount::from_flags(&flags)?);
-    let privileges = Privileges::from_flags(&flags)?;
     let user = flags.text("user")?.unwrap_or("");
     let command = Command::new(&flags.rest);
 
