@@ -81,7 +81,9 @@ pub fn long_form(command: &str) -> Vec<&str> {
     match command {
         "ps" => vec!["container", "ls"],
         "run" | "create" | "attach" | "wait" | "start" | "stop" | "kill" | "rm" | "exec" | "top" | "port"
-        | "logs" | "export" | "cp" | "pause" | "unpause" => vec!["container", command],
+        | "logs" | "export" | "cp" | "diff" | "stats" | "update" | "pause" | "unpause" => {
+            vec!["container", command]
+        }
         "images" => vec!["image", "ls"],
         "pull" => vec!["image", "pull"],
         "rmi" => vec!["image", "rm"],

@@ -2,7 +2,8 @@
 
 use axum::body::Bytes;
 use bollard_stubs::models::{
-    ContainerCreateBody, EndpointSettings, HostConfig, NetworkingConfig, RestartPolicyNameEnum,
+    ContainerCreateBody, ContainerUpdateBody, EndpointSettings, HostConfig, NetworkingConfig,
+    RestartPolicyNameEnum,
 };
 use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor, value::Error as FieldError};
 use serde_json::{Map, Value};
@@ -58,6 +59,17 @@ pub fn parse_create(bytes: &Bytes) -> Result<ContainerCreateBody> {
             regular_keys::<EndpointSettings>(endpoint);
         }
     }
+    from_value(value)
+}
+
+/// Parses the body of an update request.
+pub fn parse_update(bytes: &Bytes) -> Result<ContainerUpdateBody> {
+    let mut value: Value = serde_json::from_slice(bytes).map_err(invalid)?;
+    if !value.is_object() {
+        return Err(Error::invalid("invalid request body: it is no object"));
+    }
+    regular_keys::<ContainerUpdateBody>(&mut value);
+    check_restart_policy(&value["RestartPolicy"])?;
     from_value(value)
 }
 

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::error::{ApiError, Result};
 use super::query::Params;
-use super::{App, NO_CONTENT, Version, archive, body, hijack, inspect, logs, summary, to_the_end};
+use super::{App, NO_CONTENT, Version, archive, body, hijack, inspect, logs, stats, summary, to_the_end};
 use crate::bundle::Streams;
 use crate::engine::containers::Container;
 use crate::engine::error::{Error, blocking};
@@ -23,6 +23,7 @@ use crate::engine::stop::Condition;
 use crate::engine::{
     attach, create, monitor, pause, platform, ports, processes, sharing, start, stop, volumes,
 };
+use crate::engine::{changes, update};
 
 pub fn routes() -> Router<App> {
     Router::new()
@@ -42,6 +43,9 @@ pub fn routes() -> Router<App> {
         .route("/containers/{name}/resize", post(resize))
         .route("/containers/{name}/attach", post(attach_to))
         .route("/containers/{name}/logs", get(logs::logs))
+        .route("/containers/{name}/stats", get(stats::stats))
+        .route("/containers/{name}/update", post(update_one))
+        .route("/containers/{name}/changes", get(changes_of))
         .route("/containers/{name}/top", get(top))
         .route("/containers/{name}/export", get(archive::export))
         .route("/containers/{name}/archive", get(archive::get).head(archive::stat).put(archive::put))
@@ -141,6 +145,24 @@ async fn rename(State(app): State<App>, Path(name): Path<String>, params: Params
     let new = params.text("name").unwrap_or_default().to_owned();
     to_the_end(async move { stop::rename(&app.engine, &container, &new).await }).await?;
     Ok(NO_CONTENT.into_response())
+}
+
+async fn update_one(State(app): State<App>, Path(name): Path<String>, bytes: Bytes) -> Result {
+    let container = app.engine.containers.find(&name)?;
+    let wanted = body::parse_update(&bytes)?;
+    let warnings = to_the_end(async move { update::update(&app.engine, &container, wanted).await }).await?;
+    let warnings = if warnings.is_empty() { Value::Null } else { warnings.into() };
+    Ok(Json(json!({ "Warnings": warnings })).into_response())
+}
+
+async fn changes_of(State(app): State<App>, Path(name): Path<String>) -> Result {
+    let container = app.engine.containers.find(&name)?;
+    let changes = blocking(move || changes::changes(&container)).await?;
+    let line = |(path, kind): &(std::path::PathBuf, changes::Kind)| json!({ "Path": path.to_string_lossy(), "Kind": *kind as u8 });
+    // Docker's answer where there is none.
+    let changes: Value =
+        if changes.is_empty() { Value::Null } else { changes.iter().map(line).collect::<Vec<_>>().into() };
+    Ok(Json(changes).into_response())
 }
 
 /// Rows and columns of a resize.

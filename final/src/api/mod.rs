@@ -14,6 +14,7 @@ mod inspect;
 mod logs;
 mod networks;
 mod query;
+mod stats;
 mod summary;
 mod system;
 mod times;

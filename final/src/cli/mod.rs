@@ -8,6 +8,7 @@ mod cp;
 mod create;
 mod detach;
 mod dial_stdio;
+mod diff;
 mod engine;
 mod exec;
 mod export;
@@ -36,6 +37,7 @@ mod run;
 mod session;
 mod signals;
 mod start;
+mod stats;
 mod stop;
 mod system;
 mod table;
@@ -43,6 +45,7 @@ mod tag;
 mod template;
 mod top;
 mod units;
+mod update;
 mod usage;
 mod version;
 mod volume;
@@ -143,6 +146,9 @@ enum ContainerCommand {
     Rename(rename::Args),
     Export(export::Args),
     Cp(cp::Args),
+    Diff(diff::Args),
+    Stats(stats::Args),
+    Update(update::Args),
 }
 
 #[derive(Debug, Subcommand)]
@@ -274,6 +280,9 @@ async fn container(client: &Client, command: ContainerCommand) -> Outcome {
         ContainerCommand::Rename(args) => rename::run(client, args).await,
         ContainerCommand::Export(args) => export::run(client, args).await,
         ContainerCommand::Cp(args) => cp::run(client, args).await,
+        ContainerCommand::Diff(args) => diff::run(client, args).await,
+        ContainerCommand::Stats(args) => stats::run(client, args).await,
+        ContainerCommand::Update(args) => update::run(client, args).await,
     }
 }
 

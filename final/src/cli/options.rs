@@ -1,6 +1,6 @@
 //! The flags that describe a container, shared by `run` and `create`, and the body they become.
 
-mod life;
+pub mod life;
 pub mod networks;
 mod privileges;
 
@@ -301,7 +301,7 @@ fn port_bindings(publish: &[Publish]) -> HashMap<String, Option<Vec<PortBinding>
     all
 }
 
-fn swap(text: &str) -> Result<i64, String> {
+pub fn swap(text: &str) -> Result<i64, String> {
     if text == "-1" { Ok(-1) } else { parse::size::parse(text) }
 }
 

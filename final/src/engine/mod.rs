@@ -5,6 +5,7 @@
 
 pub mod attach;
 pub mod capabilities;
+pub mod changes;
 pub mod config;
 pub mod containers;
 pub mod copy;
@@ -37,10 +38,12 @@ pub mod security;
 pub mod sharing;
 pub mod spec;
 pub mod start;
+pub mod stats;
 pub mod stop;
 pub mod sysctls;
 pub mod tree;
 pub mod ulimits;
+pub mod update;
 pub mod volumes;
 
 use std::os::fd::OwnedFd;

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use cgroups::Statistics;
+use cgroups::statistics::{CpuTime, Memory, Pids};
 use namespaces::Process;
 use nix::unistd::{SysconfVar, Uid, User, sysconf};
 
@@ -55,6 +57,43 @@ pub fn top(init: Process, group: Option<&[i32]>) -> Result<Top> {
     rows.sort();
     let titles = TITLES.map(str::to_owned).to_vec();
     Ok(Top { titles, rows: rows.into_iter().map(|(_, row)| row).collect() })
+}
+
+/// What its living processes have used, where no control group counts it: processor time, memory (what is
+/// shared is counted as often as it is used), and how many they are.
+pub fn used(init: Process) -> Result<Statistics> {
+    let failed = |error| Error::internal("looking at the container's processes", error);
+    let own = fs::read_link(format!("/proc/{}/ns/pid", init.pid)).map_err(failed)?;
+    let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100) as u64;
+    let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten().unwrap_or(4096) as u64;
+    let (mut user, mut system, mut pages, mut threads) = (0, 0, 0, 0);
+    for entry in fs::read_dir("/proc").map_err(failed)?.flatten() {
+        let folder = entry.path();
+        if !fs::read_link(folder.join("ns/pid")).is_ok_and(|other| other == own) {
+            continue;
+        }
+        let Ok(stat) = fs::read_to_string(folder.join("stat")) else { continue };
+        let Some((_, rest)) = stat.rsplit_once(')') else { continue };
+        let fields: Vec<u64> = rest.split_whitespace().map(|field| field.parse().unwrap_or(0)).collect();
+        let number = |field: usize| fields.get(field - 3).copied().unwrap_or(0);
+        // proc_pid_stat(5): 14 utime, 15 stime; 16 and 17 of children that have ended; 20 threads; 24 rss.
+        user += number(14) + number(16);
+        system += number(15) + number(17);
+        threads += number(20);
+        pages += number(24);
+    }
+    let time = |ticked: u64| ticked * (1_000_000_000 / ticks);
+    Ok(Statistics {
+        cpu: Some(CpuTime {
+            total: time(user + system),
+            user: time(user),
+            system: time(system),
+            ..CpuTime::default()
+        }),
+        memory: Some(Memory { used: pages * page, ..Memory::default() }),
+        pids: Some(Pids { current: threads, ..Pids::default() }),
+        block_io: None,
+    })
 }
 
 fn row(folder: &Path, pid: i32, ticks: u64, booted: i64) -> Option<Vec<String>> {

@@ -31,6 +31,7 @@ use nix::unistd::{linkat, mkfifoat, symlinkat};
 use self::attributes::Attributes;
 use self::inside::{Inside, Way};
 use self::whiteout::Whiteout;
+pub use self::whiteout::is_opaque;
 use crate::archive::{Archive, Entry, Kind};
 use crate::error::clean;
 use crate::ownership::Rights;

@@ -33,7 +33,7 @@ pub const CASES: &[Case] = &[
 ];
 
 /// Reads a file in a container's cgroup: `v1` in the hierarchy of the controller, `v2` in the only one.
-fn cgroup_file(lab: &Lab, name: &str, controller: &str, v1: &str, v2: &str) -> String {
+pub fn cgroup_file(lab: &Lab, name: &str, controller: &str, v1: &str, v2: &str) -> String {
     let pid = lab.pid(name);
     let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
     for hierarchy in cgroup::hierarchies().unwrap() {

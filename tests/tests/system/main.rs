@@ -23,6 +23,7 @@ mod privileges;
 mod pull;
 mod remote;
 mod restart;
+mod rows;
 mod run_flags;
 mod same_words;
 mod sharing;
@@ -59,5 +60,6 @@ fn main() -> std::process::ExitCode {
         at_once::CASES,
         bad_input::CASES,
         copy::CASES,
+        rows::CASES,
     ])
 }

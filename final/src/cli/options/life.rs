@@ -88,7 +88,7 @@ impl Life {
 const NO: Option<RestartPolicyNameEnum> = Some(RestartPolicyNameEnum::NO);
 
 /// `on-failure:3`.
-fn restart(text: &str) -> Result<RestartPolicy, String> {
+pub fn restart(text: &str) -> Result<RestartPolicy, String> {
     let (name, count) = text.split_once(':').map_or((text, None), |(name, count)| (name, Some(count)));
     if name.is_empty() && count.is_some() {
         return Err("invalid restart policy format: no policy provided before colon".to_owned());

@@ -46,6 +46,17 @@ impl<'a> Whiteout<'a> {
     }
 }
 
+/// Whether a folder of an overlay's upper or lower layers hides what is below it: to be asked of a folder
+/// that nobody else may have made.
+pub fn is_opaque(folder: &std::path::Path) -> bool {
+    let Ok(folder) = std::fs::File::open(folder) else { return false };
+    let names = ["trusted.overlay.opaque", "user.overlay.opaque"];
+    crate::xattr::all(&folder)
+        .unwrap_or_default()
+        .iter()
+        .any(|(name, value)| names.iter().any(|wanted| name == wanted) && value == b"y")
+}
+
 impl Inside {
     // ANCHOR: whiteout
     /// Does in `folder` what the whiteout asks for.
