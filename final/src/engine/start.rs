@@ -52,7 +52,7 @@ pub async fn start_locked(engine: &Arc<Engine>, container: &Arc<Container>) -> R
     }
     stop::cleaned(container).await;
     // Its files are the monitor's from here on.
-    let _tree = container.tree.alone(Haste::Some).await;
+    let tree = container.tree.alone(Haste::Some).await;
     // Who attaches from now on waits until it runs, and is then put through to its monitor.
     let gate = container.waiting.gate.lock().await;
     match run(engine, container).await {
@@ -72,7 +72,8 @@ pub async fn start_locked(engine: &Arc<Engine>, container: &Arc<Container>) -> R
             Ok(())
         }
         Err(failure) => {
-            drop(gate);
+            // A container that goes with its end (`--rm`) is removed by this, which needs both.
+            drop((gate, tree));
             Err(failed(engine, container, failure).await)
         }
     }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
@@ -25,6 +25,9 @@ use rootfs::{Mount, OwnBinary, Privileges, Rootfs};
 use super::serve::{catch_signals, serve};
 use super::{Config, PARENT, Tool, alive, exit_code, first_of, network, short};
 
+/// What a monitor says when the program runs.
+const STARTED: &str = "started\n";
+
 impl Tool {
     /// Starts a container and stays with it.
     pub fn start(&self, id: &str) -> Result<i32> {
@@ -43,16 +46,17 @@ impl Tool {
         monitor.arg("--root").arg(&self.root).args(["monitor", id]);
         monitor.stdin(SpawnStdio::null()).stdout(SpawnStdio::piped());
         let mut monitor = monitor.spawn().context("starting the monitor")?;
-        // It closes its output when the program runs, or says there why it doesn't.
+        // It says there that the program runs, or why it doesn't; then it closes its output.
         let mut said = String::new();
         if let Some(output) = &mut monitor.stdout {
             output.read_to_string(&mut said)?;
         }
         match said.as_str() {
-            "" => {
+            STARTED => {
                 println!("{id}");
                 Ok(0)
             }
+            "" => bail!("the monitor ended without a word, before the program ran: {}", monitor.wait()?),
             error => {
                 eprint!("{error}");
                 Ok(monitor.wait()?.code().unwrap_or(125))
@@ -66,6 +70,9 @@ impl Tool {
         nix::unistd::setsid()?;
         let null = File::options().read(true).write(true).open("/dev/null")?;
         let silent = || -> Result<()> {
+            // Who waits for it may have been killed meanwhile; the container runs all the same.
+            let _ = io::stdout().write_all(STARTED.as_bytes());
+            let _ = io::stdout().flush();
             nix::unistd::dup2_stdout(&null)?;
             nix::unistd::dup2_stderr(&null)?;
             Ok(())
