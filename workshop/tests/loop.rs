@@ -314,6 +314,13 @@ fn a_region_that_is_not_whole_is_named_and_nothing_is_touched() {
             assert!(refused.contains("ex-01-2") && refused.contains(said), "{words:?}: {refused}");
             assert_eq!(fork.lib(), broken, "{words:?}");
         }
+        // Green or not: nothing could be noted of it, and `watch` would check it for ever.
+        if said != "conflict" {
+            for words in [&["check"][..], &["check", "ex-01-2"]] {
+                let refused = fork.fails(words);
+                assert!(refused.contains("ex-01-2") && refused.contains(said), "{words:?}: {refused}");
+            }
+        }
         fork.write("lessons/01-namespaces/src/lib.rs", LIB);
     }
 }

@@ -52,12 +52,12 @@ pub fn hint(home: &Path, language: Language, id: Option<&str>) -> Result<String>
         (Language::English, false) => "\nAgain, for one more.\n".to_owned(),
         (Language::Spanish, false) => "\nOtra vez, para una más.\n".to_owned(),
         (Language::English, true) => format!(
-            "\nThat was the last. To read: {}. The answer itself: cargo workshop solve {}\n",
+            "\nThat was the last. To read: {}.\nThe answer itself: cargo workshop solve {}\n",
             exercise.man.join(", "),
             exercise.id
         ),
         (Language::Spanish, true) => format!(
-            "\nEra la última. Para leer: {}. La respuesta misma: cargo taller solve {}\n",
+            "\nEra la última. Para leer: {}.\nLa respuesta misma: cargo taller solve {}\n",
             exercise.man.join(", "),
             exercise.id
         ),

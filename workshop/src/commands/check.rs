@@ -54,14 +54,17 @@ pub fn check(home: &Path, language: Language, what: &What, sudo: bool) -> Result
     let mut next = None;
     for exercise in &exercises {
         let outcome = Outcome::of(exercise, &verdicts);
-        if let Ok(place) = desk.place(exercise)? {
+        let place = desk.place(exercise)?;
+        // Without its anchors nothing can be noted of it, however green it is: that comes first.
+        let lost = place.is_err();
+        if let Ok(place) = place {
             let answered = !matches!(desk.standing(exercise)?, Standing::NotBegun | Standing::Given);
             if answered {
                 desk.progress.judged(&exercise.id, place.lines(), matches!(outcome, Outcome::Green));
             }
         }
         let _ = writeln!(text, "{} {}  {}", outcome.mark(), exercise.id, exercise.title.of(language));
-        if next.is_none() && !matches!(outcome, Outcome::Green) {
+        if next.is_none() && (lost || !matches!(outcome, Outcome::Green)) {
             next = Some((exercise, outcome));
         }
     }
@@ -81,7 +84,7 @@ pub fn check(home: &Path, language: Language, what: &What, sudo: bool) -> Result
                 let _ = writeln!(text, "{} {name}\n\n{}", screen::red("✗"), indent(words));
                 return Ok((text, ExitCode::FAILURE));
             }
-            text += &gained(&desk);
+            text += &gained(&desk, sudo);
         }
         None => {}
     }
@@ -124,6 +127,7 @@ impl<'a> Outcome<'a> {
     /// One red test: what it says, where to write, where to read.
     fn explain(&self, desk: &Desk, exercise: &Exercise) -> Result<String> {
         let language = desk.language;
+        let place = desk.must_place(exercise)?.shown(&desk.home);
         let (name, words) = match self {
             Outcome::Green => return Ok(String::new()),
             Outcome::Red(name, words) => (name, (*words).to_owned()),
@@ -150,7 +154,6 @@ impl<'a> Outcome<'a> {
                     .to_owned(),
             ),
         };
-        let place = desk.must_place(exercise)?.shown(&desk.home);
         let man = exercise.man.join(", ");
         let (write, read, hint) = match language {
             Language::English => ("Write", "Read ", format!("Stuck  cargo workshop hint {}", exercise.id)),
@@ -158,8 +161,36 @@ impl<'a> Outcome<'a> {
                 ("Escribe en", "Lee       ", format!("Una pista:  cargo taller hint {}", exercise.id))
             }
         };
-        Ok(format!("{}\n{}\n\n{write}  {place}\n{read}  {man}\n{hint}\n", screen::bold(name), indent(&words)))
+        Ok(format!(
+            "{}\n{}\n\n{write}  {place}\n{read}  {man}\n{hint}\n",
+            screen::bold(name),
+            indent(&in_plain_words(&words, language))
+        ))
     }
+}
+
+/// What `assert_eq!` says, without its own view of it: in our tests the left is what was found.
+fn in_plain_words(words: &str, language: Language) -> String {
+    let (found, expected) = match language {
+        Language::English => ("  found:    ", "  expected: "),
+        Language::Spanish => ("  hallado:  ", "  esperado: "),
+    };
+    let mut plain = String::new();
+    let mut equal = false;
+    for line in words.lines() {
+        let line = if let Some(rest) = line.strip_prefix("assertion `left == right` failed") {
+            equal = true;
+            rest.trim_start_matches(": ").to_owned()
+        } else if let (true, Some(rest)) = (equal, line.strip_prefix("  left: ")) {
+            format!("{found}{rest}")
+        } else if let (true, Some(rest)) = (equal, line.strip_prefix(" right: ")) {
+            format!("{expected}{rest}")
+        } else {
+            line.to_owned()
+        };
+        plain += &(line + "\n");
+    }
+    plain
 }
 
 fn indent(words: &str) -> String {
@@ -177,9 +208,18 @@ fn not_compiled(language: Language, words: &str) -> String {
     format!("{}\n\n{words}\n", screen::red(title))
 }
 
+/// The command that shows it, for who needs root here: cargo stays with the learner.
+fn see_as_root(see: &str) -> String {
+    match see.strip_prefix("cargo run -p ").and_then(|rest| rest.split_once(" -- ")) {
+        Some((package, words)) => format!("cargo build -p {package} && sudo target/debug/{package} {words}"),
+        None => see.to_owned(),
+    }
+}
+
 /// What a green lesson gives.
-fn gained(desk: &Desk) -> String {
+fn gained(desk: &Desk, sudo: bool) -> String {
     let Course { gain, see, .. } = &desk.course;
+    let see = if sudo { see_as_root(see) } else { see.clone() };
     let next = desk.lesson.number + 1;
     let more = next <= 6;
     let gain = screen::wrapped(gain.of(desk.language), 0);
@@ -194,5 +234,36 @@ fn gained(desk: &Desk) -> String {
             screen::green("La lección está en verde."),
             if more { format!("Sigue:   cargo taller start {next}\n") } else { String::new() }
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn under_sudo_what_there_is_to_see_is_built_by_the_learner_and_run_by_root() {
+        assert_eq!(
+            see_as_root("cargo run -p lesson-03 -- run --pids 20 sh"),
+            "cargo build -p lesson-03 && sudo target/debug/lesson-03 run --pids 20 sh"
+        );
+        assert_eq!(see_as_root("lsns"), "lsns");
+    }
+
+    #[test]
+    fn a_failed_comparison_says_what_was_found_and_what_expected() {
+        let said = "assertion `left == right` failed: ex-01-4: it ends\n  left: \"7\"\n right: \"8\"";
+        assert_eq!(
+            in_plain_words(said, Language::English),
+            "ex-01-4: it ends\n  found:    \"7\"\n  expected: \"8\"\n"
+        );
+        assert_eq!(
+            in_plain_words(said, Language::Spanish),
+            "ex-01-4: it ends\n  hallado:  \"7\"\n  esperado: \"8\"\n"
+        );
+        // Where the two had to differ, neither was expected; and a program may say such lines itself.
+        for other in ["assertion `left != right` failed\n  left: 1\n right: 1\n", "found\n  left: 2\n"] {
+            assert_eq!(in_plain_words(other, Language::English), other);
+        }
     }
 }

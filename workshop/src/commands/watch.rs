@@ -31,8 +31,14 @@ pub fn watch(home: &Path, language: Language, sudo: bool) -> Result<String> {
         show("\x1b[2J\x1b[H")?;
         show(&green)?;
         green.clear();
+        if crate::screen::colours() {
+            show(&crate::screen::dim(language.pick("building and testing…", "compilo y pruebo…")))?;
+        }
         let (text, code) = check(home, language, &what, sudo)
             .unwrap_or_else(|error| (format!("{error:#}\n"), std::process::ExitCode::FAILURE));
+        if crate::screen::colours() {
+            show("\r\x1b[K")?;
+        }
         show(&text)?;
         if code == std::process::ExitCode::SUCCESS {
             if matches!(what, What::Lesson(_)) {
