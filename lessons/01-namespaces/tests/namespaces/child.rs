@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::fs;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use namespaces::{Error, Isolation, Result};
@@ -40,12 +41,19 @@ fn a_child_waits_until_it_is_released() {
         if early {
             return "it ran before its release".to_owned();
         }
+        // Whoever isn't dumpable belongs to root in /proc, and so do the files of the maps.
+        if let Ok(paused) = &paused {
+            let owner = fs::metadata(format!("/proc/{}/uid_map", paused.pid())).map(|file| file.uid());
+            if !owner.as_ref().is_ok_and(|uid| *uid == nix::unistd::geteuid().as_raw()) {
+                return format!("hidden before its release: its uid_map belongs to {owner:?}");
+            }
+        }
         let ended = paused.and_then(|paused| paused.release()).and_then(|child| child.wait());
         format!("released: {ended:?}, {:?}", reader.read(&mut [0]))
     });
     assert_eq!(
         seen, "released: Ok(Exited(7)), Ok(1)",
-        "ex-01-3: the child waits for Message::Go, and then runs"
+        "ex-01-3: the child waits for Message::Go, and then hides and runs"
     );
 }
 
@@ -102,7 +110,8 @@ fn a_child_is_born_in_the_cgroup_that_it_was_given() {
     assert_eq!(
         seen,
         if may { wanted } else { refused },
-        "ex-01-1: the group in which the kernel shows the child"
+        "ex-01-1: the group in which the kernel shows the child, or its refusal where you may begin none in that \
+         group. Step 2 sets two fields: `cgroup`, and a flag, without which the kernel doesn't look at the other"
     );
 }
 

@@ -69,4 +69,17 @@ fn a_range_of_ids_is_written_by_newuidmap() {
         error.to_string().contains("newuidmap"),
         "ex-01-2: more than one line is for newuidmap to write, since an ordinary user may not: {error}"
     );
+
+    // Who has been granted some gets them; here one group less than users, so that the two differ.
+    let mut maps = IdMaps::for_me();
+    if let [_, groups] = &mut maps.groups[..] {
+        groups.count -= 1;
+        let process = Unmapped::new();
+        let written = maps.write(process.pid());
+        for (file, map) in [("uid_map", &maps.users), ("gid_map", &maps.groups)] {
+            let wanted: Vec<_> =
+                map.iter().map(|line| format!("{} {} {}", line.inside, line.outside, line.count)).collect();
+            assert_eq!(process.shows(file), wanted.join(" "), "ex-01-2: {file}, of two lines. {written:?}");
+        }
+    }
 }

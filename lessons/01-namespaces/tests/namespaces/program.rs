@@ -43,10 +43,12 @@ fn lesson(words: &[&str]) -> Command {
         std::env::var_os("CARGO_BIN_EXE_lesson-01").unwrap_or(env!("CARGO_BIN_EXE_lesson-01").into());
     let mut command = Command::new(program);
     command.args(words).stdin(Stdio::null());
-    // SAFETY: between fork and exec, alarm(2) is one of the calls that may be made.
+    // SAFETY: between fork and exec, alarm(2) and umask(2) are among the calls that may be made.
     unsafe {
         command.pre_exec(|| {
             libc::alarm(PATIENCE);
+            // Another than a program inside should have.
+            libc::umask(0o077);
             Ok(())
         })
     };

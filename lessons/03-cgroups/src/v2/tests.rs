@@ -15,7 +15,7 @@ fn shares_are_a_weight_of_the_other_scale() {
 /// A tree of groups in which the top has all controllers and nobody passes one on.
 struct Tree {
     top: TempDir,
-    /// What was asked for, in its order: `canoa +memory`.
+    /// What was asked for, in its order: `home/canoa +memory`.
     asked: RefCell<Vec<String>>,
     /// This one can't be passed on.
     stubborn: &'static str,
@@ -43,11 +43,13 @@ impl Tree {
 
     /// What the kernel does when `+memory` is written to a group's `cgroup.subtree_control`.
     fn pass_on(&self, group: &Path, controller: &str) -> Result<()> {
-        let name = group.strip_prefix(self.top.path()).unwrap();
-        self.asked.borrow_mut().push(format!("{} +{controller}", name.display()));
+        let name = Path::new("home").join(group.strip_prefix(self.top.path()).unwrap());
+        let name = name.display().to_string();
+        let name = name.trim_end_matches('/');
+        self.asked.borrow_mut().push(format!("{name} +{controller}"));
         let has = self.words(group, "cgroup.controllers").iter().any(|word| word == controller);
         if !has || controller == self.stubborn {
-            return Err(Error::new("write", format!("+{controller} to {}", name.display()), "refused"));
+            return Err(Error::new("write", format!("+{controller} to {name}"), "refused"));
         }
         let add = |group: &Path, file| {
             let words = [self.words(group, file), vec![controller.to_owned()]].concat();
