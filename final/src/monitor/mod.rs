@@ -47,6 +47,9 @@ struct Options {
 /// `canoa monitor run BUNDLE | exec [--netns FD] [--port FD]… [--attach FD=stdin,stdout,stderr]…`
 pub fn main(words: impl IntoIterator<Item = String>) -> ExitCode {
     let words: Vec<String> = words.into_iter().collect();
+    // Started through a descriptor it would be called by its number, in `ps` and, with --init, in the
+    // container's /proc/1/comm.
+    let _ = nix::sys::prctl::set_name(c"canoa");
     let Some(engine) = take_descriptor(ENGINE) else {
         eprintln!("canoa monitor: started by the daemon only, with a socket as descriptor 3");
         return ExitCode::from(125);
