@@ -103,6 +103,7 @@ fn with_init_pid_1_reaps_and_passes_signals_on(lab: &Lab) {
         .ok()
         .is_silent_on("Z")
         .is_silent_on("defunct");
+    lab.canoa(&["run", "--rm", "--init", "base", "cat", "/proc/1/comm"]).ok().says("canoa");
     // `sleep` as PID 1 would not hear SIGTERM at all.
     lab.canoa(&["run", "-d", "--init", "--name", "sleeper", "base", "sleep", "1000"]).ok();
     let before = std::time::Instant::now();
