@@ -239,10 +239,27 @@ fn row(network: &Network, whole: bool) -> Row {
     ]
 }
 
-/// RFC 3339 as Go prints a time: `2026-11-24 04:33:00.5 +0000 UTC`.
+/// RFC 3339 as Go prints a time, without zeros at the end: `2026-11-24 04:33:00.5 +0000 UTC`.
 fn created(text: &str) -> String {
     match text.strip_suffix('Z').and_then(|text| text.split_once('T')) {
+        Some((date, time)) if time.contains('.') => {
+            let time = time.trim_end_matches('0').trim_end_matches('.');
+            format!("{date} {time} +0000 UTC")
+        }
         Some((date, time)) => format!("{date} {time} +0000 UTC"),
         None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_printed_as_go_prints_it() {
+        assert_eq!(created("2026-11-24T18:50:19.353460370Z"), "2026-11-24 18:50:19.35346037 +0000 UTC");
+        assert_eq!(created("2026-11-24T18:50:10.000000000Z"), "2026-11-24 18:50:10 +0000 UTC");
+        assert_eq!(created("2026-11-24T18:50:10Z"), "2026-11-24 18:50:10 +0000 UTC");
+        assert_eq!(created("never"), "never");
     }
 }
