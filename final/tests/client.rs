@@ -437,3 +437,23 @@ fn a_signal_that_ends_the_client_leaves_the_terminal_as_it_was() {
         assert!(cooked(&slave));
     }
 }
+
+#[test]
+fn who_thinks_at_a_prompt_until_the_engine_has_hung_up_is_served_all_the_same() {
+    let engine = FakeEngine::hanging_up_after(Duration::from_millis(50), |_, _| {
+        Reply::ok(r#"{"NetworksDeleted":["sea"]}"#)
+    });
+    let mut prune = engine.canoa(&["network", "prune"]);
+    let mut prune = prune.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut output = prune.stdout.take().unwrap();
+    // It has connected and asks.
+    let mut first = [0; 7];
+    output.read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"WARNING");
+    std::thread::sleep(Duration::from_millis(300));
+    prune.stdin.take().unwrap().write_all(b"y\n").unwrap();
+    let status = ends(&mut prune);
+    let mut said = String::new();
+    output.read_to_string(&mut said).unwrap();
+    assert!(status.success() && said.contains("Deleted Networks:\nsea"), "{status}: {said}");
+}

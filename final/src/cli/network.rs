@@ -189,7 +189,7 @@ struct Pruned {
 }
 
 async fn prune(client: &Client, args: PruneArgs) -> Outcome {
-    if !args.force && !agreed()? {
+    if !args.force && !agreed(client)? {
         return Ok(0);
     }
     let path = Path::new("/networks/prune").maybe("filters", parse::filters(&args.filter)?);
@@ -201,7 +201,8 @@ async fn prune(client: &Client, args: PruneArgs) -> Outcome {
     Ok(0)
 }
 
-fn agreed() -> Result<bool, Failure> {
+fn agreed(client: &Client) -> Result<bool, Failure> {
+    client.hang_up();
     output::text(
         "WARNING! This will remove all custom networks not used by at least one container.\n\
          Are you sure you want to continue? [y/N] ",

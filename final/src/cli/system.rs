@@ -61,6 +61,7 @@ pub async fn reset(client: &Client, args: ResetArgs) -> Outcome {
     if Client::connect(client.endpoint().clone()).await?.1.activated {
         return Err(held_by_systemd("reset"));
     }
+    client.hang_up();
     if !args.force && !agreed()? {
         return Err(Failure::new("system reset: nothing was removed; -f does it without asking"));
     }

@@ -250,6 +250,12 @@ impl Client {
         self.exchange_with(method, path, body, upgrade, HeaderMap::new()).await
     }
 
+    /// Lets go of the idle connection, before a wait that the engine may not sit through: for somebody at
+    /// a prompt.
+    pub fn hang_up(&self) {
+        self.idle.borrow_mut().take();
+    }
+
     /// Sends on the idle connection, or on a new one. The connection comes back with the answer's
     /// head, for whoever reads the body to the end.
     async fn exchange_with(

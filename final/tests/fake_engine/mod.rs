@@ -57,9 +57,25 @@ impl FakeEngine {
         FakeEngine::of_version(Some("1.47"), answer)
     }
 
+    /// One that hangs up on a connection over which nothing came for so long, as every server does.
+    pub fn hanging_up_after(
+        idle: Duration,
+        answer: impl Fn(&str, &Request) -> Reply + Send + Sync + 'static,
+    ) -> FakeEngine {
+        FakeEngine::listen(Some("1.47"), Some(idle), answer)
+    }
+
     /// The same with another version in its greeting, or none.
     pub fn of_version(
         version: Option<&'static str>,
+        answer: impl Fn(&str, &Request) -> Reply + Send + Sync + 'static,
+    ) -> FakeEngine {
+        FakeEngine::listen(version, None, answer)
+    }
+
+    fn listen(
+        version: Option<&'static str>,
+        idle: Option<Duration>,
         answer: impl Fn(&str, &Request) -> Reply + Send + Sync + 'static,
     ) -> FakeEngine {
         let folder = tempfile::tempdir().unwrap();
@@ -69,6 +85,7 @@ impl FakeEngine {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (log, answer) = (log.clone(), answer.clone());
+                stream.set_read_timeout(idle).unwrap();
                 thread::spawn(move || serve(stream, version, &log, &*answer));
             }
         });
