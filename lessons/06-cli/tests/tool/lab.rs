@@ -65,7 +65,8 @@ pub fn main(tests: &[Test]) {
     });
     let mut arguments = Arguments::from_args();
     // They wait more than they work.
-    arguments.test_threads.get_or_insert(6);
+    let processors = std::thread::available_parallelism().map_or(1, |number| number.get());
+    arguments.test_threads.get_or_insert(3 * processors.min(2));
     libtest_mimic::run(&arguments, trials.collect()).exit()
 }
 
