@@ -135,8 +135,11 @@ impl Files {
             let Some(next) = numbers.into_iter().rev().find(|number| *number < own) else { return Ok(None) };
             match File::open(self.path(next)) {
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
-                // Had the names moved on meanwhile, this one would be too far.
-                opened if self.is(own, file)? => return opened.map(Some),
+                // Had the names moved on meanwhile, this one would be too far: ours would have moved, or,
+                // in the middle of a rotation, the right one into the gap between the two.
+                opened if self.is(own, file)? && (next + 1..own).all(|gap| !self.path(gap).exists()) => {
+                    return opened.map(Some);
+                }
                 _ => {}
             }
         }
