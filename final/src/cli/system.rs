@@ -61,8 +61,7 @@ pub async fn reset(client: &Client, args: ResetArgs) -> Outcome {
     if Client::connect(client.endpoint().clone()).await?.1.activated {
         return Err(held_by_systemd("reset"));
     }
-    client.hang_up();
-    if !args.force && !agreed()? {
+    if !args.force && !agreed(client)? {
         return Err(Failure::new("system reset: nothing was removed; -f does it without asking"));
     }
     client.act(Path::new("/canoa/reset")).await.map_err(foreign)?;
@@ -72,10 +71,11 @@ pub async fn reset(client: &Client, args: ResetArgs) -> Outcome {
 }
 
 /// Asks on a terminal; without one nobody can have said yes.
-fn agreed() -> Result<bool, Failure> {
+fn agreed(client: &Client) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {
         return Ok(false);
     }
+    client.hang_up();
     let mut out = io::stderr();
     write!(out, "This removes all containers, images, networks and volumes of canoa. Go on? [y/N] ")?;
     out.flush()?;

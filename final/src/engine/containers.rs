@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use lifecycle::record::{self, Record, Records, State, Status};
 use namespaces::Process;
 use tokio::sync::{Mutex as AsyncMutex, watch};
@@ -50,6 +52,13 @@ pub struct Life {
     pub cleaning: bool,
     /// Whether it was removed.
     pub removed: bool,
+}
+
+/// How long ago its last run began; nothing if it never ran, or the clock has been set back.
+pub fn has_run(state: &State) -> Duration {
+    let started = state.started_at.as_deref().and_then(|time| time.parse::<Timestamp>().ok());
+    started
+        .map_or(Duration::ZERO, |time| Timestamp::now().duration_since(time).try_into().unwrap_or_default())
 }
 
 impl Container {

@@ -11,12 +11,11 @@ use std::time::Duration;
 
 use ::images::config::Healthcheck;
 use bollard_stubs::models::{ContainerCreateBody, HealthConfig};
-use jiff::Timestamp;
 use lifecycle::record::{Status, now, replace};
 use serde::{Deserialize, Serialize};
 
 use super::Engine;
-use super::containers::Container;
+use super::containers::{Container, has_run};
 use super::error::{Error, Result, blocking};
 use probe::probe;
 
@@ -235,13 +234,13 @@ fn watch(engine: &Arc<Engine>, container: &Arc<Container>, health: Health) {
 async fn keep_checking(engine: &Arc<Engine>, container: &Arc<Container>, plan: &Plan) {
     loop {
         let Some(health) = container.health.get() else { return };
-        let beginning = health.status == Word::Starting && age(container) < plan.start_period;
+        let beginning = health.status == Word::Starting && has_run(&container.state()) < plan.start_period;
         tokio::time::sleep(if beginning { plan.start_interval } else { plan.interval }).await;
         // What stands still can't be asked.
         if container.state().status == Status::Paused {
             continue;
         }
-        let (start, early) = (now(), age(container) < plan.start_period);
+        let (start, early) = (now(), has_run(&container.state()) < plan.start_period);
         let (exit_code, output) = probe(engine, container, plan).await;
         let outcome = Outcome { start, end: now(), exit_code, output };
         let next = after(health.clone(), outcome, early, plan.retries);
@@ -251,13 +250,6 @@ async fn keep_checking(engine: &Arc<Engine>, container: &Arc<Container>, plan: &
             engine.events.container(&format!("health_status: {}", word.word()), container);
         }
     }
-}
-
-/// How long it has run.
-fn age(container: &Container) -> Duration {
-    let started = container.state().started_at.and_then(|time| time.parse::<Timestamp>().ok());
-    started
-        .map_or(Duration::ZERO, |time| Timestamp::now().duration_since(time).try_into().unwrap_or_default())
 }
 
 /// What one more result makes of it. `early`: within the time in which failures don't count.

@@ -8,12 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bollard_stubs::models::{HostConfig, RestartPolicyNameEnum as Name};
-use jiff::Timestamp;
-use lifecycle::record::{State, Status};
+use lifecycle::record::Status;
 use serde::{Deserialize, Serialize};
 
 use super::Engine;
-use super::containers::Container;
+use super::containers::{Container, has_run};
 use super::error::{Error, Result, blocking};
 use super::{start, stop};
 
@@ -79,7 +78,7 @@ fn pause(host: &HostConfig, restarts: Restarts, code: i32, ran: Duration) -> Opt
 /// there is to be one.
 pub async fn decide(engine: &Arc<Engine>, container: &Arc<Container>, code: i32) -> Option<Duration> {
     let wait = container
-        .with(|record| pause(&record.config.host(), record.config.restarts, code, ran(&record.state)))?;
+        .with(|record| pause(&record.config.host(), record.config.restarts, code, has_run(&record.state)))?;
     let counted = change(engine, container, move |restarts| {
         restarts.count += 1;
         restarts.waited = wait.as_millis() as u64;
@@ -88,13 +87,6 @@ pub async fn decide(engine: &Arc<Engine>, container: &Arc<Container>, code: i32)
         tracing::warn!("container {}: {error}", container.id);
     }
     Some(wait)
-}
-
-/// How long the run has lasted that has just ended.
-fn ran(state: &State) -> Duration {
-    let started = state.started_at.as_deref().and_then(|time| time.parse::<Timestamp>().ok());
-    started
-        .map_or(Duration::ZERO, |time| Timestamp::now().duration_since(time).try_into().unwrap_or_default())
 }
 
 /// Starts it again after a while, unless somebody has stopped, started or removed it meanwhile.

@@ -72,7 +72,7 @@ pub async fn start_locked(engine: &Arc<Engine>, container: &Arc<Container>) -> R
             Ok(())
         }
         Err(failure) => {
-            // A container that goes with its end (`--rm`) is removed by this, which needs both.
+            // With `--rm` it is removed now, and who removes it wants its files alone.
             drop((gate, tree));
             Err(failed(engine, container, failure).await)
         }
