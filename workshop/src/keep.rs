@@ -10,10 +10,12 @@
 //! Git doesn't look at the folder, and no command of ours removes anything from `kept`.
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
+
+use crate::language::Language;
 
 /// Our folder in the repository.
 pub fn folder(home: &Path) -> PathBuf {
@@ -66,4 +68,19 @@ pub fn write(path: &Path, text: &str) -> Result<()> {
             let _ = fs::remove_file(&draft);
         })
         .with_context(doing)
+}
+
+/// What to do, if the reason of an error is that a disk, or a share of one, is full.
+pub fn no_space(language: Language, error: &Error) -> Option<&'static str> {
+    let full =
+        |kind| matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge);
+    let reasons = error.chain().filter_map(|reason| reason.downcast_ref::<io::Error>());
+    reasons.map(io::Error::kind).any(full).then(|| {
+        language.pick(
+            "There is no room left for the file: it is as it was before. Make room (\"df -h .\" shows how much there \
+             is, \"cargo clean\" gives back most), and say it again.",
+            "No queda lugar para el archivo: está como antes. Libera espacio («df -h .» muestra cuánto hay; «cargo \
+             clean» devuelve la mayor parte) y repite el comando.",
+        )
+    })
 }

@@ -36,15 +36,18 @@ use language::Language;
 /// language of the messages: also to who has `RUST_BACKTRACE` set, since where in our code it was said
 /// is of no use to them.
 pub fn main() -> ExitCode {
-    answer().unwrap_or_else(|error| {
+    // The language is needed before the words are parsed: the help is in it, too.
+    let language = Language::chosen(std::env::args().skip(1), |name| std::env::var(name).ok());
+    answer(language).unwrap_or_else(|error| {
         eprintln!("{}: {error:#}", screen::red("error"));
+        if let Some(words) = keep::no_space(language, &error) {
+            eprintln!("{words}");
+        }
         ExitCode::FAILURE
     })
 }
 
-fn answer() -> Result<ExitCode> {
-    // The language is needed before the words are parsed: the help is in it, too.
-    let language = Language::chosen(std::env::args().skip(1), |name| std::env::var(name).ok());
+fn answer(language: Language) -> Result<ExitCode> {
     let matches = words(language).get_matches();
     let (text, code) = run(language, &home(), &matches)?;
     match io::stdout().write_all(text.as_bytes()) {

@@ -331,17 +331,9 @@ fn a_disk_that_is_full_leaves_the_old_file_whole() {
     fork.says(&["start", "1"]);
     fork.answer(BLANK_ADD, "    b + a\n");
     let before = fork.lib();
-    // A limit on the size of files is a full disk that needs no root.
-    let command = fork.command(&["solve", "ex-01-1"]);
-    let mut limited = Command::new("sh");
-    limited
-        .args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\""])
-        .arg(command.get_program())
-        .args(command.get_args());
-    limited
-        .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))))
-        .current_dir(fork.folder.path());
-    let output = limited.output().unwrap();
+    let output = on_a_full_disk(&fork, &["solve", "ex-01-1", "--lang", "es"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("No queda lugar"), "{said}");
     assert!(!output.status.success(), "{output:?}");
     assert_eq!(fork.lib(), before);
     let drafts = |folder: &Path| {
@@ -352,6 +344,32 @@ fn a_disk_that_is_full_leaves_the_old_file_whole() {
             .count()
     };
     assert_eq!(drafts(&fork.path("lessons/01-namespaces/src")), 0);
+}
+
+#[test]
+fn a_disk_that_is_full_takes_no_verdict_from_the_screen() {
+    let fork = Fork::new();
+    fork.says(&["start", "1"]);
+    fork.answer(BLANK_ADD, "    b + a\n");
+    fork.says(&["check", "ex-01-1"]);
+    let output = on_a_full_disk(&fork, &["check", "ex-01-1"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("✓ ex-01-1"), "{output:?}");
+    assert!(said.contains("Your progress isn't noted") && said.contains("Make room"), "{output:?}");
+}
+
+/// A limit on the size of files is a full disk that needs no root.
+fn on_a_full_disk(fork: &Fork, words: &[&str]) -> Output {
+    let command = fork.command(words);
+    let mut limited = Command::new("sh");
+    limited
+        .args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\""])
+        .arg(command.get_program())
+        .args(command.get_args());
+    limited
+        .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .current_dir(fork.folder.path());
+    limited.output().unwrap()
 }
 
 #[test]

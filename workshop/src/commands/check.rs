@@ -4,13 +4,13 @@ use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 
 use crate::desk::{Desk, Standing};
 use crate::exercise::{Course, Exercise};
 use crate::judge::{Judge, Judged, Verdict, Verdicts};
 use crate::language::Language;
-use crate::screen;
+use crate::{keep, screen};
 
 /// What to check.
 #[derive(Debug, Clone)]
@@ -68,7 +68,10 @@ pub fn check(home: &Path, language: Language, what: &What, sudo: bool) -> Result
             next = Some((exercise, outcome));
         }
     }
-    desk.progress.write(home)?;
+    // What the tests said is said in any case.
+    if let Err(error) = desk.progress.write(home) {
+        let _ = writeln!(text, "{}", not_noted(language, &error));
+    }
     text.push('\n');
     let whole = next.is_none() && names.is_empty();
     match next {
@@ -89,6 +92,12 @@ pub fn check(home: &Path, language: Language, what: &What, sudo: bool) -> Result
         None => {}
     }
     Ok((text, ExitCode::SUCCESS))
+}
+
+/// The progress couldn't be written down.
+fn not_noted(language: Language, error: &Error) -> String {
+    let what = language.pick("Your progress isn't noted", "Tu progreso no quedó anotado");
+    format!("{what}: {error:#}\n{}", keep::no_space(language, error).unwrap_or_default())
 }
 
 /// How an exercise's own tests ended.
@@ -135,11 +144,11 @@ impl<'a> Outcome<'a> {
                 name,
                 match language {
                     Language::English => format!(
-                        "It can't be run here: {reason}.\nAs root it may be: cargo workshop check --sudo. What this \
+                        "It can't be run here: {reason}.\nAs root it may be: add --sudo to the command. What this \
                          machine lacks: cargo workshop doctor"
                     ),
                     Language::Spanish => format!(
-                        "No puede correr aquí: {reason}.\nComo root tal vez sí: cargo taller check --sudo. Qué le falta \
+                        "No puede correr aquí: {reason}.\nComo root tal vez sí: agrega --sudo al comando. Qué le falta \
                          a esta máquina: cargo taller doctor"
                     ),
                 },

@@ -107,4 +107,20 @@ fn an_init_passes_signals_on_and_ends_with_its_child_s_code() {
         seen, "Ok(Exited(137))",
         "ex-01-4: a child that a signal has ended counts as 128 and the signal's number"
     );
+    let seen = alone(|| {
+        let script = "trap 'exit 9' URG; trap 'exit 7' TERM; echo ready; while :; do sleep 0.05; done";
+        let child = match start(script) {
+            Ok(child) => child,
+            Err(error) => return error,
+        };
+        kill(child.pid(), Signal::SIGURG).unwrap();
+        // Long enough for the shell to end with 9, if it heard of it.
+        std::thread::sleep(Duration::from_millis(300));
+        kill(child.pid(), Signal::SIGTERM).unwrap();
+        format!("{:?}", child.wait())
+    });
+    assert_eq!(
+        seen, "Ok(Exited(7))",
+        "ex-01-4: SIGURG is news of a socket and meant for nobody: PID 1 passes TERM on, and not URG"
+    );
 }
