@@ -21,7 +21,7 @@ use crate::engine::containers::Container;
 use crate::engine::error::{Error, blocking};
 use crate::engine::stop::Condition;
 use crate::engine::{
-    attach, create, monitor, pause, platform, ports, processes, sharing, start, stop, volumes,
+    attach, create, monitor, pause, platform, ports, processes, ps, sharing, start, stop, volumes,
 };
 use crate::engine::{changes, update};
 
@@ -229,13 +229,15 @@ async fn attach_to(
 
 async fn top(State(app): State<App>, Path(name): Path<String>, params: Params) -> Result {
     let container = app.engine.containers.find(&name)?;
-    if let Some(arguments) = params.text("ps_args").filter(|arguments| !matches!(*arguments, "-ef" | "ef")) {
-        return Err(Error::unsupported(format!("columns of your own (ps {arguments})")).into());
-    }
     let process = container.process()?;
+    let options = params.text("ps_args").unwrap_or("-ef").to_owned();
     let top = blocking(move || {
         let group = sharing::group(&app.engine, &container)?;
-        processes::top(process, group.as_deref())
+        match options.as_str() {
+            // The client's own word for none: no program is needed for these columns.
+            "-ef" => processes::top(process, group.as_deref()),
+            options => ps::top(options, &processes::members(process, group.as_deref())?),
+        }
     })
     .await?;
     Ok(Json(json!({ "Titles": top.titles, "Processes": top.rows })).into_response())

@@ -4,7 +4,6 @@
 //! (`NetworkSettings.IPAddress`), and because dockerd writes a null where others leave a field out.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 
 use bollard_stubs::models::HealthConfig;
 use lifecycle::record::{Record, Status};
@@ -16,6 +15,7 @@ use super::times::NEVER;
 use crate::engine::Engine;
 use crate::engine::config::{Config, MountPoint};
 use crate::engine::containers::Container;
+use crate::engine::disk::disk_use;
 use crate::engine::endpoints::{Endpoint, names_of};
 use crate::engine::files::hostname;
 use crate::engine::health::Health;
@@ -399,21 +399,4 @@ fn host_config(config: &Config) -> Value {
         all["MemorySwap"] = json!(memory.saturating_mul(2));
     }
     all
-}
-
-/// What the files below a folder take on disk, in bytes. What goes while it is counted isn't.
-pub fn disk_use(folder: &Path) -> u64 {
-    let mut total = 0;
-    let mut open = vec![folder.to_owned()];
-    while let Some(folder) = open.pop() {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            // Of the entry itself: a symbolic link is never followed.
-            let Ok(data) = entry.metadata() else { continue };
-            total += data.len();
-            if data.is_dir() {
-                open.push(entry.path());
-            }
-        }
-    }
-    total
 }

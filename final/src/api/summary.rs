@@ -1,60 +1,24 @@
 //! `GET /containers/json`: the containers, a line each.
 
-use std::collections::BTreeMap;
+mod wanted;
+
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use lifecycle::record::{Record, State, Status};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::inspect::{EndpointSettings, disk_use, endpoints, mount_point};
-use super::query::{Filters, Params};
+use super::inspect::{EndpointSettings, endpoints, mount_point};
 use super::times;
 use crate::engine::Engine;
 use crate::engine::config::Config;
 use crate::engine::containers::Container;
-use crate::engine::error::{Error, Result};
+use crate::engine::disk::disk_use;
+use crate::engine::error::Result;
 use crate::engine::health::{Health, Word};
 use crate::engine::ports::shown;
-
-/// Which containers are wanted.
-#[derive(Debug)]
-pub struct Wanted {
-    all: bool,
-    limit: Option<usize>,
-    size: bool,
-    filters: Filters,
-}
-
-const FILTERS: [&str; 13] = [
-    "id", "name", "label", "status", "ancestor", "exited", "before", "since", "volume", "network", "health",
-    "is-task", "expose",
-];
-
-impl Wanted {
-    /// From a query.
-    pub fn new(params: &Params) -> Result<Wanted> {
-        let filters = params.filters(&FILTERS)?;
-        for name in ["health", "is-task", "expose"] {
-            if filters.get(name).is_some() {
-                return Err(Error::unsupported(format!("the filter {name}")));
-            }
-        }
-        let words = ["created", "restarting", "running", "removing", "paused", "exited", "dead"];
-        if let Some(word) =
-            filters.get("status").into_iter().flatten().find(|word| !words.contains(&word.as_str()))
-        {
-            return Err(Error::invalid(format!("invalid filter 'status={word}'")));
-        }
-        let limit: Option<i64> = params.number("limit")?;
-        let limit = limit.and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit > 0);
-        // Who asks for a state, or for the last few, means all of them.
-        let all = params.flag("all")
-            || limit.is_some()
-            || ["status", "exited"].iter().any(|key| filters.get(key).is_some());
-        Ok(Wanted { all, limit, size: params.flag("size"), filters })
-    }
-}
+pub use wanted::Wanted;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -87,75 +51,49 @@ struct NetworkSettings {
 
 /// The wanted ones, the newest first.
 pub fn list(engine: &Engine, wanted: &Wanted) -> Result<Vec<Summary>> {
-    let border = |key: &str| -> Result<Option<String>> {
-        let name = wanted.filters.get(key).and_then(|values| values.first());
-        name.map(|name| Ok(engine.containers.find(name)?.with(|record| record.created_at.clone())))
-            .transpose()
-    };
-    let (before, since) = (border("before")?, border("since")?);
-    let ancestors: Option<Vec<String>> = wanted.filters.get("ancestor").map(|names| {
-        let ids = names.iter().filter_map(|name| engine.images.find(name).ok());
-        ids.map(|image| image.id.to_string()).collect()
-    });
+    let choice = wanted.choice(engine)?;
+    let mut names = Names::default();
     let mut all = Vec::new();
     for container in engine.containers.all() {
         if wanted.limit.is_some_and(|limit| all.len() >= limit) {
             break;
         }
         let record = container.record();
-        let fits = (wanted.all || container.is_running() || container.is_restarting())
-            && before.as_ref().is_none_or(|time| record.created_at < *time)
-            && since.as_ref().is_none_or(|time| record.created_at > *time)
-            && ancestors.as_ref().is_none_or(|ids| ids.contains(&record.config.image_id))
-            && fits(&record, &wanted.filters);
-        if fits {
-            all.push(summary(engine, &container, &record, wanted.size));
+        if choice.takes(&record, container.health.get()) {
+            let image = names.of(engine, &record.config);
+            all.push(summary(engine, &container, &record, image, wanted.size));
         }
     }
     Ok(all)
 }
 
-fn fits(record: &Record<Config>, filters: &Filters) -> bool {
-    let config = &record.config;
-    let labels = config.body.labels.as_ref();
-    // A name fits if it contains what was asked for; with ^ and $ its beginning and end are fixed.
-    let name_fits = |wanted: &str| {
-        let bare = wanted.trim_start_matches('^').trim_start_matches('/').trim_end_matches('$');
-        match (wanted.starts_with('^'), wanted.ends_with('$')) {
-            (true, true) => record.name == bare,
-            (true, false) => record.name.starts_with(bare),
-            (false, true) => record.name.ends_with(bare),
-            (false, false) => record.name.contains(bare),
-        }
-    };
-    let volume_fits = |wanted: &str| {
-        config
-            .mounts
-            .iter()
-            .any(|mount| mount.volume.as_deref() == Some(wanted) || mount.destination == wanted)
-    };
-    let network_fits = |wanted: &str| {
-        config.network_mode() == wanted || config.networks.values().any(|endpoint| endpoint.network == wanted)
-    };
-    filters.any("id", |wanted| record.id.starts_with(wanted))
-        && filters.any("name", name_fits)
-        && filters.labels(|name| labels?.get(name).map(String::as_str))
-        && filters.any("status", |wanted| record.state.status.word() == wanted)
-        && filters.any("exited", |code| {
-            record.state.status == Status::Exited && code.parse() == Ok(record.state.exit_code)
-        })
-        && filters.any("volume", volume_fits)
-        && filters.any("network", network_fits)
+/// What the images' names mean now, each looked up once.
+#[derive(Debug, Default)]
+struct Names(HashMap<String, Option<String>>);
+
+impl Names {
+    /// The image as the person wrote it; its id, if another image has that name by now, or none.
+    fn of(&mut self, engine: &Engine, config: &Config) -> String {
+        let id = |name: &str| engine.images.find(name).ok().map(|image| image.id.to_string());
+        let now = self.0.entry(config.image.clone()).or_insert_with_key(|name| id(name));
+        if now.as_ref() == Some(&config.image_id) { config.image.clone() } else { config.image_id.clone() }
+    }
 }
 
-fn summary(engine: &Engine, container: &Arc<Container>, record: &Record<Config>, size: bool) -> Summary {
+fn summary(
+    engine: &Engine,
+    container: &Arc<Container>,
+    record: &Record<Config>,
+    image: String,
+    size: bool,
+) -> Summary {
     let config = &record.config;
     let size_rw = size.then(|| disk_use(&container.folder.join("upper")));
     let image_size = || engine.images.find(&config.image_id).map_or(0, |image| image.size);
     Summary {
         id: record.id.clone(),
         names: vec![format!("/{}", record.name)],
-        image: config.image.clone(),
+        image,
         image_id: config.image_id.clone(),
         command: command(&config.command()),
         created: times::seconds(&record.created_at),

@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 use super::error::Result;
 use super::query::Params;
-use super::{App, NO_CONTENT, body, containers::volume_users, inspect::disk_use};
+use super::{App, NO_CONTENT, body, containers::volume_users};
+use crate::engine::disk::disk_use;
 use crate::engine::error::{Error, blocking};
 use crate::engine::volumes::{self, Volume};
 

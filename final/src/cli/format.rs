@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use super::failure::Failure;
 use super::table;
-use super::template::value::Value;
+use super::template::value::{Absent, Value};
 use super::template::{Labels, Template};
 
-/// A list of things to print: each a row of named fields, in the order in which JSON shows them.
+/// A list of things to print: each a row of named fields, in the order in which JSON shows them. A
+/// platform that is empty is not known: `null`.
 pub type Row = Vec<(&'static str, String)>;
 
 /// The labels of a thing, for `.Label "key"`.
@@ -83,7 +84,11 @@ fn plain_table(columns: &[(&str, &str)], rows: &[(Row, LabelMap)]) -> String {
 }
 
 fn value_of(row: &Row) -> Value {
-    Value::Map(row.iter().map(|(name, text)| ((*name).to_owned(), Value::Text(text.clone()))).collect())
+    let value = |name: &str, text: &str| match (name, text) {
+        ("Platform", "") => Value::Nothing(Absent::Pointer),
+        _ => Value::Text(text.to_owned()),
+    };
+    Value::Map(row.iter().map(|(name, text)| ((*name).to_owned(), value(name, text))).collect())
 }
 
 /// One thing as `--format` says: for `info`, `version`.

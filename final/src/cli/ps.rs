@@ -87,7 +87,7 @@ struct Networks {
 /// # Errors
 /// The engine's, or a filter or template that makes no sense.
 pub async fn run(client: &Client, args: Args) -> Outcome {
-    let size = args.size || args.format.as_deref().is_some_and(|format| format.contains(".Size"));
+    let size = args.size || args.format.as_deref().is_some_and(shows_size);
     let limit = if args.latest { Some(1) } else { args.last.filter(|last| *last > 0) };
     let path = Path::new("/containers/json")
         .flag("all", args.all)
@@ -117,6 +117,11 @@ pub async fn run(client: &Client, args: Args) -> Outcome {
     Ok(0)
 }
 
+/// Whether a format shows the sizes, which the engine has to count. (`json` doesn't, in Docker's client.)
+fn shows_size(format: &str) -> bool {
+    format.contains(".Size") || format.replace(' ', "").contains("{{json.}}")
+}
+
 fn row(summary: &Summary, whole: bool) -> Row {
     let id = if whole { summary.id.clone() } else { units::short_id(&summary.id) };
     let command = if whole { summary.command.clone() } else { units::ellipsis(&summary.command, 20) };
@@ -140,6 +145,8 @@ fn row(summary: &Summary, whole: bool) -> Row {
         ("Mounts", mounts.cloned().collect::<Vec<_>>().join(",")),
         ("Names", names(summary)),
         ("Networks", networks.map(|(name, _)| name.clone()).collect::<Vec<_>>().join(",")),
+        // Of an engine whose images have several platforms only, and a newer version of the API.
+        ("Platform", String::new()),
         ("Ports", ports(summary.ports.as_deref().unwrap_or_default())),
         ("RunningFor", units::ago(summary.created)),
         ("Size", size),

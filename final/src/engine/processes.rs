@@ -1,5 +1,6 @@
 //! The processes of a container, as the host's `/proc` shows them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -23,40 +24,45 @@ pub struct Top {
 const TITLES: [&str; 8] = ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"];
 
 /// Lists the processes of the container whose PID 1 is this one, with the pids that the host
-/// gives them. It runs nothing and enters nothing: the pid namespace tells who belongs to it.
+/// gives them. It runs nothing and enters nothing.
+///
+/// `group`: see [`members`].
+pub fn top(init: Process, group: Option<&[i32]>) -> Result<Top> {
+    let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100) as u64;
+    let booted = boot_time();
+    let row = |pid: i32| row(Path::new(&format!("/proc/{pid}")), pid, ticks, booted);
+    // A process may end while it is looked at: then it isn't there.
+    let rows = members(init, group)?.into_iter().filter_map(row).collect();
+    Ok(Top { titles: TITLES.map(str::to_owned).to_vec(), rows })
+}
+
+/// The pids of a container's processes: its first one's pid namespace tells who belongs to it.
 ///
 /// `group` are those of its control group, for a container that shares its pid namespace; where it has
 /// no group, its first process's descendants count.
-pub fn top(init: Process, group: Option<&[i32]>) -> Result<Top> {
+pub fn members(init: Process, group: Option<&[i32]>) -> Result<BTreeSet<i32>> {
     let namespace = |pid: i32| fs::read_link(format!("/proc/{pid}/ns/pid"));
     let failed = |error| Error::internal("looking at the container's processes", error);
     let own = namespace(init.pid).map_err(failed)?;
-    let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100) as u64;
-    let booted = boot_time();
-    let belongs = |pid: i32, seen: &[(i32, Vec<String>)]| match group {
+    let belongs = |pid: i32, seen: &BTreeSet<i32>| match group {
         None => true,
         Some([]) => {
             let parent = Process::with_pid(pid).and_then(|process| process.parent()).unwrap_or_default();
-            pid == init.pid || seen.iter().any(|(seen, _)| *seen == parent)
+            pid == init.pid || seen.contains(&parent)
         }
         Some(group) => group.contains(&pid),
     };
-    let mut rows = Vec::new();
+    let mut members = BTreeSet::new();
     for entry in fs::read_dir("/proc").map_err(failed)?.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
-            continue;
-        };
-        // A process may end while it is looked at: then it isn't there.
-        if namespace(pid).is_ok_and(|other| other == own)
-            && belongs(pid, &rows)
-            && let Some(row) = row(&entry.path(), pid, ticks, booted)
+        let pid = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok());
+        if let Some(pid) = pid
+            && namespace(pid).is_ok_and(|other| other == own)
+            && belongs(pid, &members)
         {
-            rows.push((pid, row));
+            members.insert(pid);
         }
     }
-    rows.sort();
-    let titles = TITLES.map(str::to_owned).to_vec();
-    Ok(Top { titles, rows: rows.into_iter().map(|(_, row)| row).collect() })
+    Ok(members)
 }
 
 /// What its living processes have used, where no control group counts it: processor time, memory (what is

@@ -20,6 +20,7 @@ mod paused;
 mod platform;
 mod ports;
 mod privileges;
+mod ps;
 mod pull;
 mod remote;
 mod restart;
@@ -29,6 +30,7 @@ mod same_words;
 mod sharing;
 mod shell;
 mod systemd;
+mod top;
 mod volumes;
 
 fn main() -> std::process::ExitCode {
@@ -61,5 +63,7 @@ fn main() -> std::process::ExitCode {
         bad_input::CASES,
         copy::CASES,
         rows::CASES,
+        ps::CASES,
+        top::CASES,
     ])
 }

@@ -50,7 +50,8 @@ fn furnish(lab: &Lab) {
 fn without_age(text: &str) -> String {
     let mut kept = Vec::new();
     for line in text.lines() {
-        let line = line.replace("Less than a second", "0 seconds").replace("1 second ", "1 seconds ");
+        let line = line.replace('"', " \" ").replace("Less than a second", "0 seconds");
+        let line = line.replace("1 second ", "1 seconds ");
         let words: Vec<&str> = line.split_whitespace().collect();
         let some = |at: usize| words.get(at + 1) == Some(&"seconds");
         kept.push(
@@ -201,6 +202,9 @@ fn lists_and_tables_are_the_stock_clients(lab: &Lab) {
         &["ps", "-l"],
         &["ps", "-a", "-s"],
         &["ps", "-a", "--format", "table"],
+        &["ps", "-a", "--format", "json"],
+        &["ps", "-a", "--format", "{{json .}}|{{.Platform}}|{{.Size}}"],
+        &["top", "box", "aux"],
         &["images"],
         &["images", "--digests"],
         &["images", "--no-trunc"],

@@ -149,6 +149,9 @@ impl Run<'_> {
                     arguments.push(value);
                 }
                 arguments.extend(passed);
+                if let (Labels::Of(_), "json", [row @ Value::Map(_)]) = (self.labels, name, &arguments[..]) {
+                    return Ok(Value::Text(row.json_for_html()));
+                }
                 let heading = matches!(self.labels, Labels::Heading);
                 functions::call(name, arguments, heading)
                     .map_err(|error| format!("error calling {name}: {error}"))

@@ -89,7 +89,7 @@ const MAPS: &[&str] = &[
     "Volumes",
 ];
 /// Fields that Docker leaves out of its JSON when they are empty, and that a template may ask for.
-const OPTIONAL: &[&str] = &["Health", "Healthcheck", "SizeRootFs", "SizeRw"];
+const OPTIONAL: &[&str] = &["Health", "Healthcheck", "Platform", "SizeRootFs", "SizeRw"];
 
 impl Value {
     /// A field of a map or struct; `parent` is the field through which the map was reached. `None` where
@@ -134,6 +134,11 @@ impl Value {
         let mut text = String::new();
         self.write_json(&mut text);
         text
+    }
+
+    /// As JSON with Go's escapes for HTML: so Docker's client writes the whole row of a list.
+    pub fn json_for_html(&self) -> String {
+        self.json().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
     }
 
     fn write_json(&self, to: &mut String) {
