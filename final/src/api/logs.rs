@@ -20,12 +20,14 @@ use crate::engine::error::{Error, blocking};
 use crate::engine::log_driver;
 
 /// How an entry is shown.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Shown {
     stdout: bool,
     stderr: bool,
     timestamps: bool,
     tty: bool,
+    /// What `details` puts before each line, with a blank.
+    details: String,
 }
 
 impl Shown {
@@ -35,7 +37,9 @@ impl Shown {
             return Err(Error::invalid("Bad parameters: you must choose at least one stream").into());
         }
         log_driver::check_readable(&record.config.host())?;
-        Ok(Shown { stdout, stderr, timestamps: params.flag("timestamps"), tty: record.config.tty() })
+        let details = if params.flag("details") { details(&record.config) } else { String::new() };
+        let timestamps = params.flag("timestamps");
+        Ok(Shown { stdout, stderr, timestamps, tty: record.config.tty(), details })
     }
 
     /// The bytes of an entry, framed unless there is a terminal; nothing if its stream isn't wanted.
@@ -44,13 +48,41 @@ impl Shown {
             Stream::Stdout => (self.stdout, 1),
             Stream::Stderr => (self.stderr, 2),
         };
-        let text = match (wanted, self.timestamps) {
-            (false, _) => return Vec::new(),
-            (true, false) => entry.log.clone(),
-            (true, true) => format!("{} {}", entry.time, entry.log),
-        };
+        if !wanted {
+            return Vec::new();
+        }
+        let mut text = String::with_capacity(self.details.len() + entry.log.len() + 32);
+        if self.timestamps {
+            text.push_str(&entry.time);
+            text.push(' ');
+        }
+        text.push_str(&self.details);
+        text.push_str(&entry.log);
         if self.tty { text.into_bytes() } else { hijack::frame(number, text.as_bytes()) }
     }
+}
+
+/// `a=1,role=db `: names and values as in a query, so that blanks and commas in them do no harm.
+fn details(config: &Config) -> String {
+    let mut pairs: Vec<String> = log_driver::attributes(config)
+        .into_iter()
+        .map(|(key, value)| format!("{}={}", query_text(&key), query_text(&value)))
+        .collect();
+    pairs.sort();
+    format!("{} ", pairs.join(","))
+}
+
+/// As Go's url.QueryEscape writes it.
+fn query_text(text: &str) -> String {
+    let mut escaped = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => escaped.push(byte.into()),
+            b' ' => escaped.push('+'),
+            other => escaped.push_str(&format!("%{other:02X}")),
+        }
+    }
+    escaped
 }
 
 fn wanted(params: &Params) -> Result<Wanted, ApiError> {
@@ -71,9 +103,9 @@ pub async fn logs(
     let container = app.engine.containers.find(&name)?;
     let shown = Shown::new(&params, &container.record())?;
     let (wanted, follow) = (wanted(&params)?, params.flag("follow"));
+    let kind = hijack::content_type(shown.tty, version);
     let reading = Reading { container, wanted, shown, follow, reader: None, ended: false };
     let chunks = stream::unfold(reading, Reading::next);
-    let kind = hijack::content_type(shown.tty, version);
     Ok(([(header::CONTENT_TYPE, kind)], Body::from_stream(chunks)).into_response())
 }
 

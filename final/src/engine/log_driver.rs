@@ -3,11 +3,13 @@
 //! `local` is json-file with bounds of its own: nobody's disk fills up with it. (Docker's writes a format
 //! of its own there, which nothing but Docker reads.)
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bollard_stubs::models::HostConfig;
 use lifecycle::log::Bounds;
+use regex::Regex;
 
+use super::config::Config;
 use super::error::{Error, Kind, Result};
 
 /// Docker's bounds of the driver `local`: five files of 20 MB.
@@ -39,12 +41,16 @@ pub fn bounds(host: &HostConfig) -> Result<Option<Bounds>> {
         match (option.as_str(), value.as_str()) {
             ("max-size" | "max-file", _) => bounding.push(format!("{option}={value}")),
             // What is so anyhow.
-            ("compress", "false") | ("mode", "blocking") | ("labels" | "env" | "tag", "") => {}
-            (
-                "compress" | "mode" | "max-buffer-size" | "labels" | "labels-regex" | "env" | "env-regex"
-                | "tag",
-                _,
-            ) => return Err(Error::unsupported(format!("--log-opt {option}"))),
+            ("compress", "false") | ("mode", "blocking") => {}
+            // See `attributes`.
+            ("labels" | "env", _) if driver == "json-file" => {}
+            ("labels-regex" | "env-regex", pattern) if driver == "json-file" => {
+                compile(&option, pattern)?;
+            }
+            ("tag", tag) if driver == "json-file" && !tag.contains("{{") => {}
+            ("compress" | "mode" | "max-buffer-size" | "tag", _) => {
+                return Err(Error::unsupported(format!("--log-opt {option}")));
+            }
             (other, _) => {
                 let other = other.escape_debug();
                 let words = format!("unknown log opt '{other}' for {driver} log driver");
@@ -53,6 +59,36 @@ pub fn bounds(host: &HostConfig) -> Result<Option<Bounds>> {
         }
     }
     Bounds::from_options(bounding).map(Some).map_err(Error::invalid)
+}
+
+/// What `logs --details` puts before each line: the labels and variables of the container that `--log-opt`
+/// names (`labels`, `env`: a list; `labels-regex`, `env-regex`: a pattern), and its `tag`. They are the
+/// same for all lines, so they are not written into each.
+pub fn attributes(config: &Config) -> BTreeMap<String, String> {
+    let options = config.host().log_config.and_then(|log| log.config).unwrap_or_default();
+    let option = |name: &str| options.get(name).map(String::as_str).filter(|value| !value.is_empty());
+    let variables = config.body.env.iter().flatten().filter_map(|line| line.split_once('='));
+    let labels = config.body.labels.iter().flatten().map(|(key, value)| (key.as_str(), value.as_str()));
+    let mut all = BTreeMap::new();
+    for (list, pattern, known) in
+        [("labels", "labels-regex", labels.collect::<Vec<_>>()), ("env", "env-regex", variables.collect())]
+    {
+        let named: Vec<&str> = option(list).map(|list| list.split(',').collect()).unwrap_or_default();
+        let pattern = option(pattern).and_then(|pattern| Regex::new(pattern).ok());
+        let fits = |key: &str| named.contains(&key) || pattern.as_ref().is_some_and(|it| it.is_match(key));
+        all.extend(
+            known.iter().filter(|(key, _)| fits(key)).map(|(key, value)| ((*key).into(), (*value).into())),
+        );
+    }
+    all.extend(option("tag").map(|tag| ("tag".to_owned(), tag.to_owned())));
+    all
+}
+
+fn compile(option: &str, pattern: &str) -> Result<Regex> {
+    Regex::new(pattern).map_err(|error| {
+        let why = error.to_string();
+        Error::invalid(format!("--log-opt {option}={pattern:?}: {}", why.lines().last().unwrap_or_default()))
+    })
 }
 
 /// Its name; where nothing was said, the usual one.
@@ -99,6 +135,14 @@ mod tests {
             (serde_json::json!({"Type": "syslog"}), "logger: no log driver named 'syslog' is registered"),
             (serde_json::json!({"Config": {"colour": "red"}}), "unknown log opt 'colour' for json-file"),
             (serde_json::json!({"Config": {"compress": "true"}}), "--log-opt compress"),
+            (
+                serde_json::json!({"Config": {"env-regex": "("}}),
+                "--log-opt env-regex=\"(\": error: unclosed group",
+            ),
+            (
+                serde_json::json!({"Type": "local", "Config": {"labels": "a"}}),
+                "unknown log opt 'labels' for local",
+            ),
             (serde_json::json!({"Type": "local", "Config": {"max-file": "0"}}), "max-file"),
         ] {
             let error = of(json).unwrap_err();

@@ -32,6 +32,7 @@ mod shell;
 mod systemd;
 mod top;
 mod volumes;
+mod waits;
 
 fn main() -> std::process::ExitCode {
     e2e::run::main(&[
@@ -63,6 +64,7 @@ fn main() -> std::process::ExitCode {
         bad_input::CASES,
         copy::CASES,
         rows::CASES,
+        waits::CASES,
         ps::CASES,
         top::CASES,
     ])
