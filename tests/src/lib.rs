@@ -15,6 +15,7 @@
 pub mod case;
 pub mod certificates;
 pub mod cgroup;
+pub mod clients;
 pub mod engine;
 pub mod image;
 pub mod lab;

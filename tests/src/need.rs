@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use libtest_mimic::{Completion, Failed};
 use nix::sched::{CloneFlags, unshare};
 
-use crate::{cgroup, registry};
+use crate::{cgroup, clients, registry};
 
 /// Something that not every machine has, or not every user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub enum Need {
     Users,
     /// A program.
     Tool(&'static str),
+    /// A package of Python's, beside Debian's Python.
+    Python(&'static str),
     /// Debian's registry, and the Debian image in it.
     Debian,
     /// Canoa itself: what Docker doesn't do. (The tests can be run against a real dockerd, too.)
@@ -72,6 +74,13 @@ impl Need {
             Need::Tool(name) if !on_path(name) => {
                 lack(format!("needs {name}: apt install {}", package(name)))
             }
+            Need::Python(_) if !Path::new("/usr/bin/python3").is_file() => {
+                lack("needs Python: apt install python3".into())
+            }
+            Need::Python(name) if !clients::python_packages().join(name).is_dir() => lack(format!(
+                "needs the Python package {name} in {}: run .ci/clients once",
+                clients::python_packages().display()
+            )),
             Need::Debian if !on_path("docker-registry") => {
                 lack("needs docker-registry: apt install docker-registry".into())
             }

@@ -13,17 +13,21 @@ use crate::image::{self, Image};
 use crate::lab::Lab;
 
 /// Where the Debian image lies, in the form in which docker-registry keeps its blobs: `.ci/image` makes
-/// it, once for each machine. `CANOA_E2E` names another folder than the `e2e` beside this program's own
-/// `debug`.
+/// it.
 pub fn storage() -> PathBuf {
-    let cache = env::var_os("CANOA_E2E").map(PathBuf::from).unwrap_or_else(|| {
+    cache().join("registry")
+}
+
+/// What is made or fetched once for each machine. `CANOA_E2E` names another folder than the `e2e` beside
+/// this program's own `debug`.
+pub fn cache() -> PathBuf {
+    env::var_os("CANOA_E2E").map(PathBuf::from).unwrap_or_else(|| {
         // target/debug/deps/system-1234, target/debug/book
         let program = env::current_exe().unwrap_or_default();
         let target =
             program.ancestors().find(|folder| folder.ends_with("debug") || folder.ends_with("release"));
         target.and_then(Path::parent).unwrap_or(&program).join("e2e")
-    });
-    cache.join("registry")
+    })
 }
 
 /// Debian's `docker-registry`, on a loopback port of its own.

@@ -12,6 +12,7 @@ use futures_util::stream;
 use hyper::upgrade::OnUpgrade;
 use images::Platform;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 
 use super::error::{ApiError, Result};
 use super::query::Params;
@@ -204,16 +205,19 @@ async fn attach_to(
     let upgrade = request.extensions_mut().remove::<OnUpgrade>();
     app.engine.events.container("attach", &container);
     let (engine, container) = (app.engine.clone(), container.clone());
-    let attached = attach::attach(&engine, &container, streams).await?;
+    // Who wants to hear the past alone doesn't wait for a start.
+    let attached = match stream {
+        true => Some(attach::attach(&engine, &container, streams).await?),
+        false => None,
+    };
     match upgrade.filter(|_| hijack::wanted(request.headers())) {
         Some(upgrade) => {
             tokio::spawn(async move {
                 let Some(mut client) = hijack::connection(upgrade).await else { return };
-                if tokio::io::AsyncWriteExt::write_all(&mut client, &past).await.is_err() {
+                if !past.is_empty() && client.output().await.write_all(&past).await.is_err() {
                     return;
                 }
-                if stream {
-                    let attach::Attachment { stream, place } = attached;
+                if let Some(attach::Attachment { stream, place }) = attached {
                     hijack::relay(client, stream, std::future::ready(())).await;
                     drop(place);
                 }
@@ -222,7 +226,8 @@ async fn attach_to(
         }
         None => {
             let kind = hijack::content_type(tty, version);
-            Ok(([(header::CONTENT_TYPE, kind)], hijack::body(attached.stream)).into_response())
+            let (stream, place) = attached.map(|attached| (attached.stream, attached.place)).unzip();
+            Ok(([(header::CONTENT_TYPE, kind)], hijack::body(past, stream, place)).into_response())
         }
     }
 }

@@ -74,8 +74,9 @@ async fn start(
                     Err(error) => {
                         let line = format!("{error}\r\n").into_bytes();
                         let line = if tty { line } else { hijack::frame(1, &line) };
-                        let _ = client.write_all(&line).await;
-                        let _ = client.shutdown().await;
+                        let output = client.output().await;
+                        let _ = output.write_all(&line).await;
+                        let _ = output.shutdown().await;
                     }
                 }
             });
@@ -84,7 +85,7 @@ async fn start(
         None => {
             to_the_end(starting).await?;
             let kind = hijack::content_type(tty, version);
-            Ok(([(header::CONTENT_TYPE, kind)], hijack::body(ours)).into_response())
+            Ok(([(header::CONTENT_TYPE, kind)], hijack::body(Vec::new(), Some(ours), ())).into_response())
         }
     }
 }

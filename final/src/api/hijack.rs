@@ -1,11 +1,16 @@
 //! A connection that was HTTP becomes a stream of bytes: attach and exec.
 
-use axum::body::Body;
+mod unread;
+
+use std::io::Cursor;
+use std::os::fd::{AsFd, OwnedFd};
+
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Response, StatusCode};
 use futures_util::stream;
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, split};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy, split};
 use tokio::net::UnixStream;
 
 use super::{Version, header_text};
@@ -36,34 +41,68 @@ pub fn content_type(tty: bool, version: Version) -> axum::http::HeaderValue {
     })
 }
 
+/// A client's connection that is no HTTP any more.
+pub struct Client {
+    from: Box<dyn AsyncRead + Send + Unpin>,
+    to: Box<dyn AsyncWrite + Send + Unpin>,
+    /// Its socket, where it is a Unix one, until the head of the answer was read.
+    head: Option<OwnedFd>,
+}
+
 /// The client's connection, once the answer has gone out.
-pub async fn connection(upgrade: OnUpgrade) -> Option<TokioIo<Upgraded>> {
-    match upgrade.await {
-        Ok(upgraded) => Some(TokioIo::new(upgraded)),
+pub async fn connection(upgrade: OnUpgrade) -> Option<Client> {
+    let upgraded = match upgrade.await {
+        Ok(upgraded) => upgraded,
         Err(error) => {
             tracing::debug!("a client left before its connection was taken over: {error}");
-            None
+            return None;
         }
+    };
+    Some(match upgraded.downcast::<TokioIo<UnixStream>>() {
+        Ok(parts) => {
+            let stream = parts.io.into_inner();
+            let head = stream.as_fd().try_clone_to_owned().ok();
+            let (from, to) = stream.into_split();
+            // What it has sent along with its request comes first.
+            let from = Cursor::new(parts.read_buf).chain(from);
+            Client { from: Box::new(from), to: Box::new(to), head }
+        }
+        Err(upgraded) => {
+            let (from, to) = split(TokioIo::new(upgraded));
+            Client { from: Box::new(from), to: Box::new(to), head: None }
+        }
+    })
+}
+
+impl Client {
+    /// The way to the client, once it has read the head of the answer. Python's SDK reads the head through a
+    /// buffer and goes on without it: what came in the same breath is lost. Docker never is that quick.
+    pub async fn output(&mut self) -> &mut (impl AsyncWrite + use<>) {
+        if let Some(socket) = self.head.take() {
+            unread::all_read(&socket).await;
+        }
+        &mut self.to
     }
 }
 
 /// Carries bytes both ways. The end of the client's input is passed on, and the output goes on; the
 /// end of the output is the end of it all, which the client hears only when `end` is there: what it asks
 /// next is how it ended.
-pub async fn relay(client: TokioIo<Upgraded>, stream: UnixStream, end: impl Future<Output = ()>) {
-    let (mut from_client, mut to_client) = split(client);
+pub async fn relay(mut client: Client, stream: UnixStream, end: impl Future<Output = ()>) {
+    client.output().await;
+    let Client { mut from, mut to, .. } = client;
     let (mut from_container, mut to_container) = stream.into_split();
     let input = async {
-        let copied = copy(&mut from_client, &mut to_container).await;
+        let copied = copy(&mut from, &mut to_container).await;
         let _ = to_container.shutdown().await;
         // A container that has ended or closed its input takes no more: its output may still come.
         let _ = copied;
         std::future::pending::<()>().await;
     };
     let output = async {
-        let _ = copy(&mut from_container, &mut to_client).await;
+        let _ = copy(&mut from_container, &mut to).await;
         end.await;
-        let _ = to_client.shutdown().await;
+        let _ = to.shutdown().await;
     };
     tokio::select! {
         () = input => {}
@@ -71,14 +110,18 @@ pub async fn relay(client: TokioIo<Upgraded>, stream: UnixStream, end: impl Futu
     }
 }
 
-/// The output as an ordinary answer.
-pub fn body(stream: UnixStream) -> Body {
-    let chunks = stream::unfold(stream, |mut stream| async move {
+/// The output as an ordinary answer: what was said before, and what comes. `kept` is dropped when it is over,
+/// or when the client has left.
+pub fn body<T: Send + 'static>(past: Vec<u8>, stream: Option<UnixStream>, kept: T) -> Body {
+    let chunks = stream::unfold((past, stream, kept), |(past, mut stream, kept)| async move {
+        if !past.is_empty() {
+            return Some((Ok::<_, std::io::Error>(Bytes::from(past)), (Vec::new(), stream, kept)));
+        }
         let mut chunk = vec![0; 32 * 1024];
-        match stream.read(&mut chunk).await {
+        match stream.as_mut()?.read(&mut chunk).await {
             Ok(length) if length > 0 => {
                 chunk.truncate(length);
-                Some((Ok::<_, std::io::Error>(chunk), stream))
+                Some((Ok(Bytes::from(chunk)), (past, stream, kept)))
             }
             _ => None,
         }

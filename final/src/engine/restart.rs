@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bollard_stubs::models::{HostConfig, RestartPolicyNameEnum as Name};
-use lifecycle::record::Status;
+use lifecycle::record::{Record, Status};
 use serde::{Deserialize, Serialize};
 
 use super::Engine;
+use super::config::Config;
 use super::containers::{Container, has_run};
 use super::error::{Error, Result, blocking};
 use super::{start, stop};
@@ -74,18 +75,12 @@ fn pause(host: &HostConfig, restarts: Restarts, code: i32, ran: Duration) -> Opt
     again.then(|| (waited * 2).clamp(FIRST, LONGEST))
 }
 
-/// Decides what comes after the end of a run, and counts it: how long to wait for the next one, if
-/// there is to be one.
-pub async fn decide(engine: &Arc<Engine>, container: &Arc<Container>, code: i32) -> Option<Duration> {
-    let wait = container
-        .with(|record| pause(&record.config.host(), record.config.restarts, code, has_run(&record.state)))?;
-    let counted = change(engine, container, move |restarts| {
-        restarts.count += 1;
-        restarts.waited = wait.as_millis() as u64;
-    });
-    if let Err(error) = counted.await {
-        tracing::warn!("container {}: {error}", container.id);
-    }
+/// Decides what comes after the end of a run, and counts it in the record: how long to wait for the next one,
+/// if there is to be one.
+pub fn decide(record: &mut Record<Config>, code: i32) -> Option<Duration> {
+    let wait = pause(&record.config.host(), record.config.restarts, code, has_run(&record.state))?;
+    record.config.restarts.count += 1;
+    record.config.restarts.waited = wait.as_millis() as u64;
     Some(wait)
 }
 

@@ -274,17 +274,28 @@ pub async fn unwatched_exit(engine: &Arc<Engine>, container: &Container, process
 /// if the restart policy wants one.
 pub async fn ended(engine: &Arc<Engine>, container: &Arc<Container>, exited: Exited) -> Option<Duration> {
     let code = exited.code;
-    let again = restart::decide(engine, container, code).await;
-    let changed = change(engine, container, move |state| {
-        state.status = if again.is_some() { Status::Restarting } else { Status::Exited };
-        state.process = None;
-        state.exit_code = exited.code;
-        state.oom_killed = exited.oom_killed;
-        state.finished_at = Some(exited.finished_at);
-    });
-    if let Err(error) = changed.await {
+    let (owner, ended) = (engine.clone(), container.clone());
+    let write_down = move || {
+        let mut again = None;
+        let written = owner.containers.change(&ended, |record| {
+            // One change: who sees that it was counted sees that the run is over.
+            again = restart::decide(record, code);
+            let state = &mut record.state;
+            state.status = if again.is_some() { Status::Restarting } else { Status::Exited };
+            state.process = None;
+            state.exit_code = code;
+            state.oom_killed = exited.oom_killed;
+            state.finished_at = Some(exited.finished_at);
+        });
+        if let Err(error) = written {
+            tracing::warn!("container {}: {error}", ended.id);
+        }
+        Ok(again)
+    };
+    let again = blocking(write_down).await.unwrap_or_else(|error| {
         tracing::warn!("container {}: {error}", container.id);
-    }
+        None
+    });
     container.tell(|life| {
         life.running = false;
         life.restarting = again.is_some();

@@ -27,6 +27,7 @@ mod restart;
 mod rows;
 mod run_flags;
 mod same_words;
+mod sdk;
 mod sharing;
 mod shell;
 mod systemd;
@@ -67,5 +68,6 @@ fn main() -> std::process::ExitCode {
         waits::CASES,
         ps::CASES,
         top::CASES,
+        sdk::CASES,
     ])
 }
