@@ -15,7 +15,7 @@ use crate::config::{History, RootFs, Run};
 use crate::digest::HashingWriter;
 use crate::manifest::{Descriptor, Manifest, OCI_CONFIG, OCI_LAYER, OCI_MANIFEST};
 use crate::pack::pack;
-use crate::{Error, Image, ImageConfig, Platform, Reference, Result, Store};
+use crate::{Error, Image, ImageConfig, Platform, Reference, Result, Store, usage};
 
 /// The reserved name: no registry is asked for it.
 pub const NAME: &str = "base";
@@ -47,9 +47,10 @@ pub fn base(store: &Store) -> Result<Image> {
     let mut archive = HashingWriter::new(store.temporary_file()?);
     let tree = File::open(folder.path()).map_err(Error::io("opening", folder.path()))?;
     pack(tree.as_fd(), &mut archive)?;
-    let (mut file, diff_id, size) = archive.finish();
+    let (mut file, diff_id, length) = archive.finish();
     file.flush().map_err(Error::io("writing", file.path()))?;
     store.add_blob(file, &diff_id)?;
+    let size = usage(folder.path());
     store.add_layer(folder, &diff_id, size)?;
 
     let made_of: Vec<String> =
@@ -88,7 +89,7 @@ pub fn base(store: &Store) -> Result<Image> {
         schema_version: 2,
         media_type: OCI_MANIFEST.to_owned(),
         config: descriptor(OCI_CONFIG, config_digest, config.len() as u64),
-        layers: vec![descriptor(OCI_LAYER, diff_id, size)],
+        layers: vec![descriptor(OCI_LAYER, diff_id, length)],
     };
     let manifest = store.add_document(&to_json(&manifest)?)?;
     store.add_image(&manifest, Some(&NAME.parse()?), None)

@@ -14,8 +14,8 @@
 //! 7. [`store`]: what is here, on disk.
 //! 8. [`overlay`] and [`writable`]: the layers as one tree, with a writable one on top.
 //!
-//! [`pack`] is the way back, from a tree to an archive, and [`base`] an image for which no
-//! network is needed.
+//! [`pack`] is the way back, from a tree to an archive, [`usage`] says how much room files take, and
+//! [`base`] is an image for which no network is needed.
 
 pub mod archive;
 pub mod base;
@@ -36,6 +36,7 @@ pub mod registry;
 pub mod store;
 pub mod token;
 pub mod unpack;
+pub mod usage;
 pub mod writable;
 mod xattr;
 
@@ -50,4 +51,5 @@ pub use pull::{Progress, PullOptions, Pulled, Status, fetch, find_or_pull, pull}
 pub use reference::Reference;
 pub use registry::Credentials;
 pub use store::{Image, Removed, Store};
+pub use usage::usage;
 pub use writable::WritableLayer;

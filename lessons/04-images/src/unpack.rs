@@ -114,7 +114,10 @@ impl Unpacker {
             Kind::Directory => {}
             Kind::File => self.file(&parent, name, entry, content)?,
             Kind::HardLink => return self.hard_link(&parent, name, &entry.link),
-            Kind::Symlink => symlinkat(&entry.link, &parent, name)?,
+            Kind::Symlink => {
+                symlinkat(&entry.link, &parent, name)?;
+                self.size = self.size.saturating_add(entry.link.as_os_str().len() as u64);
+            }
             Kind::Fifo => mkfifoat(&parent, name, Mode::S_IRUSR)?,
             Kind::Character | Kind::Block if !self.rights.devices => {
                 tracing::debug!(target: "unpack", path = %path.display(), "device left out: not privileged");
