@@ -10,6 +10,7 @@ mod cli;
 mod client;
 mod daemon;
 mod engine;
+mod moment;
 mod monitor;
 mod paths;
 mod seccomp;

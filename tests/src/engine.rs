@@ -87,7 +87,7 @@ pub fn long_form(command: &str) -> Vec<&str> {
         "images" => vec!["image", "ls"],
         "pull" => vec!["image", "pull"],
         "rmi" => vec!["image", "rm"],
-        "info" => vec!["system", "info"],
+        "info" | "events" => vec!["system", command],
         _ => vec![command],
     }
 }

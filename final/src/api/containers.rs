@@ -1,7 +1,5 @@
 //! `/containers`: what exists, and what may happen to it.
 
-use std::sync::Arc;
-
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, header};
@@ -18,7 +16,6 @@ use super::error::{ApiError, Result};
 use super::query::Params;
 use super::{App, NO_CONTENT, Version, archive, body, hijack, inspect, logs, stats, summary, to_the_end};
 use crate::bundle::Streams;
-use crate::engine::containers::Container;
 use crate::engine::error::{Error, blocking};
 use crate::engine::stop::Condition;
 use crate::engine::{
@@ -30,7 +27,6 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/containers/json", get(list))
         .route("/containers/create", post(create_one))
-        .route("/containers/prune", post(prune))
         .route("/containers/{name}", delete(remove))
         .route("/containers/{name}/json", get(inspect_one))
         .route("/containers/{name}/start", post(start_one))
@@ -180,6 +176,12 @@ async fn resize(State(app): State<App>, Path(name): Path<String>, params: Params
     let (rows, columns) = size(&params)?;
     container.process()?;
     monitor::resize(&app.engine.socket(&container.id), rows, columns).await?;
+    let more = [("height", rows.to_string()), ("width", columns.to_string())];
+    app.engine.events.container_with(
+        "resize",
+        &container,
+        &more.each_ref().map(|(key, value)| (*key, value.as_str())),
+    );
     Ok(StatusCode::OK.into_response())
 }
 
@@ -238,11 +240,13 @@ async fn top(State(app): State<App>, Path(name): Path<String>, params: Params) -
     let options = params.text("ps_args").unwrap_or("-ef").to_owned();
     let top = blocking(move || {
         let group = sharing::group(&app.engine, &container)?;
-        match options.as_str() {
+        let top = match options.as_str() {
             // The client's own word for none: no program is needed for these columns.
             "-ef" => processes::top(process, group.as_deref()),
             options => ps::top(options, &processes::members(process, group.as_deref())?),
-        }
+        }?;
+        app.engine.events.container("top", &container);
+        Ok(top)
     })
     .await?;
     Ok(Json(json!({ "Titles": top.titles, "Processes": top.rows })).into_response())
@@ -256,31 +260,6 @@ async fn remove(State(app): State<App>, Path(name): Path<String>, params: Params
     let (force, volumes) = (params.flag("force"), params.flag("v"));
     to_the_end(async move { stop::remove(&app.engine, &container, force, volumes).await }).await?;
     Ok(NO_CONTENT.into_response())
-}
-
-async fn prune(State(app): State<App>, params: Params) -> Result {
-    let filters = params.filters(&["label", "label!", "until"])?;
-    if filters.get("until").is_some() || filters.get("label!").is_some() {
-        return Err(Error::unsupported("prune with the filters until and label!").into());
-    }
-    let fits = |container: &Arc<Container>| {
-        !container.is_running()
-            && !container.is_restarting()
-            && container.with(|record| {
-                let labels = record.config.body.labels.as_ref();
-                filters.labels(|name| labels?.get(name).map(String::as_str))
-            })
-    };
-    let mut deleted: Vec<Value> = Vec::new();
-    for container in app.engine.containers.all().into_iter().filter(fits) {
-        let (engine, id) = (app.engine.clone(), container.id.clone());
-        // One that was started in this moment stays; that is no error.
-        if to_the_end(async move { stop::remove(&engine, &container, false, false).await }).await.is_ok() {
-            deleted.push(id.into());
-        }
-    }
-    let deleted = if deleted.is_empty() { Value::Null } else { deleted.into() };
-    Ok(Json(json!({ "ContainersDeleted": deleted, "SpaceReclaimed": 0 })).into_response())
 }
 
 /// Which containers use a volume: for its tables.

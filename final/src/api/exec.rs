@@ -31,7 +31,7 @@ async fn create(State(app): State<App>, Path(name): Path<String>, bytes: Bytes) 
     let config: ExecConfig = body::parse(&bytes)?;
     let container = app.engine.containers.find(&name)?;
     let exec = app.engine.execs.create(&container, config)?;
-    app.engine.events.container("exec_create", &container);
+    app.engine.events.exec("exec_create", &exec);
     Ok((StatusCode::CREATED, Json(json!({ "Id": exec.id }))).into_response())
 }
 

@@ -27,7 +27,6 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/images/json", get(list))
         .route("/images/create", axum::routing::post(pull))
-        .route("/images/prune", axum::routing::post(prune))
         // Names hold raw slashes and colons: what is wanted of them stands at the path's end.
         .route("/images/{*rest}", get(named_get).post(named_post).delete(remove))
 }
@@ -46,27 +45,6 @@ async fn named_post(State(app): State<App>, Path(rest): Path<String>, params: Pa
         Some((_, "push")) => Err(Error::unsupported("pushing images").into()),
         _ => Err(Error::not_found("page not found").into()),
     }
-}
-
-/// Removes images that have lost their name (`all`: any) and that no container uses.
-async fn prune(State(app): State<App>, params: Params) -> Result {
-    let filters = params.filters(&["dangling"])?;
-    let dangling = filters.flag("dangling")?.unwrap_or(true);
-    let answer = blocking(move || {
-        let (mut deleted, mut space) = (Vec::new(), 0);
-        for image in app.engine.images.store.list()? {
-            if dangling && !image.tags.is_empty() {
-                continue;
-            }
-            // One that a container uses stays; that is no error.
-            if let Ok(removed) = engine_images::remove(&app.engine, &image.id.to_string(), false) {
-                deleted.extend(removed.iter().map(removed_line));
-                space += image.size;
-            }
-        }
-        Ok(json!({ "ImagesDeleted": deleted, "SpaceReclaimed": space }))
-    });
-    Ok(Json(answer.await?).into_response())
 }
 
 async fn list(State(app): State<App>, params: Params) -> Result {
@@ -117,7 +95,8 @@ fn created(image: &Image) -> String {
     image.config.created.clone().unwrap_or_else(|| "1970-01-01T00:00:00Z".to_owned())
 }
 
-fn summary(image: &Image) -> Value {
+/// An image as `GET /images/json` shows it.
+pub fn summary(image: &Image) -> Value {
     json!({
         "Id": image.id.to_string(),
         "ParentId": "",
@@ -223,7 +202,7 @@ async fn tag(app: App, name: String, params: Params) -> Result {
     blocking(move || {
         let image = app.engine.images.find(&name)?;
         app.engine.images.store.tag(&image.id, &reference)?;
-        app.engine.events.tell("image", "tag", &reference.familiar(), Default::default());
+        app.engine.events.image("tag", &image.id.to_string(), &reference.familiar(), Some(&image));
         Ok(())
     })
     .await?;
@@ -237,7 +216,8 @@ async fn remove(State(app): State<App>, Path(name): Path<String>, params: Params
     Ok(Json(list).into_response())
 }
 
-fn removed_line(removed: &Removed) -> Value {
+/// What was removed, as clients read it.
+pub fn removed_line(removed: &Removed) -> Value {
     match removed {
         Removed::Untagged(name) => json!({ "Untagged": name }),
         Removed::Deleted(digest) => json!({ "Deleted": digest.to_string() }),

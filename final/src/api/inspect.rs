@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bollard_stubs::models::HealthConfig;
+use images::usage;
 use lifecycle::record::{Record, Status};
 use network::publish::{Mapping, Protocol};
 use serde::Serialize;
@@ -15,7 +16,6 @@ use super::times::NEVER;
 use crate::engine::Engine;
 use crate::engine::config::{Config, MountPoint};
 use crate::engine::containers::Container;
-use crate::engine::disk::disk_use;
 use crate::engine::endpoints::{Endpoint, names_of};
 use crate::engine::files::hostname;
 use crate::engine::health::Health;
@@ -207,7 +207,7 @@ pub fn inspect(engine: &Engine, container: &Container, size: bool) -> Inspect {
     let file = |name: &str| container.folder.join(name).display().to_string();
     let mut command = config.command().into_iter();
     let execs = engine.execs.of(&record.id);
-    let size_rw = size.then(|| disk_use(&container.folder.join("upper")));
+    let size_rw = size.then(|| usage(&container.folder.join("upper")));
     let image_size = || engine.images.find(&config.image_id).map_or(0, |image| image.size);
     Inspect {
         id: record.id.clone(),

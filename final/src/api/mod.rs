@@ -6,13 +6,16 @@
 mod archive;
 mod body;
 mod containers;
+mod df;
 mod error;
+mod events;
 mod exec;
 mod hijack;
 mod images;
 mod inspect;
 mod logs;
 mod networks;
+mod prune;
 mod query;
 mod stats;
 mod summary;
@@ -79,6 +82,7 @@ pub fn router(app: App) -> Router {
         .merge(images::routes())
         .merge(networks::routes())
         .merge(volumes::routes())
+        .merge(prune::routes())
         .fallback(page_not_found)
         .method_not_allowed_fallback(page_not_found)
         .with_state(app)

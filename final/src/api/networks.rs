@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::error::Result;
 use super::inspect::mac_text;
 use super::query::{Filters, Params};
-use super::{App, NO_CONTENT, body, times, to_the_end};
+use super::{App, NO_CONTENT, body, to_the_end};
 use crate::engine::Engine;
 use crate::engine::error::{Error, blocking};
 use crate::engine::networks::{Network, Wanted};
@@ -24,7 +24,6 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/networks", get(list))
         .route("/networks/create", post(create))
-        .route("/networks/prune", post(prune))
         .route("/networks/{name}", get(inspect).delete(remove))
         .route("/networks/{name}/connect", post(connect))
         .route("/networks/{name}/disconnect", post(disconnect))
@@ -121,29 +120,6 @@ async fn remove(State(app): State<App>, Path(name): Path<String>) -> Result {
     })
     .await?;
     Ok(NO_CONTENT.into_response())
-}
-
-/// Removes those of people's own networks that nobody is on.
-async fn prune(State(app): State<App>, params: Params) -> Result {
-    let filters = params.filters(&["label", "until"])?;
-    let until = filters.get("until").and_then(<[String]>::first).map(|text| times::parse(text));
-    let until = until.transpose()?.flatten();
-    let answer = blocking(move || {
-        let networks = &app.engine.networks;
-        let mut deleted = Vec::new();
-        for network in networks.all() {
-            let old = until.is_none_or(|until| times::seconds(&network.created_at) < until.as_second());
-            if !network.is_predefined()
-                && old
-                && labels_fit(&filters, &network)
-                && networks.remove(&app.engine, &network).is_ok()
-            {
-                deleted.push(network.name);
-            }
-        }
-        Ok(json!({ "NetworksDeleted": if deleted.is_empty() { Value::Null } else { json!(deleted) } }))
-    });
-    Ok(Json(answer.await?).into_response())
 }
 
 async fn connect(State(app): State<App>, Path(name): Path<String>, bytes: Bytes) -> Result {

@@ -29,6 +29,14 @@ impl Params {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// All values of a parameter that may be there more than once.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0
+            .iter()
+            .filter(move |(key, value)| key == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
+    }
+
     /// A yes or no: anything but nothing, `0`, `no`, `false` and `none` is yes.
     pub fn flag(&self, name: &str) -> bool {
         let value = self.text(name).map(|text| text.trim().to_ascii_lowercase());
@@ -44,12 +52,14 @@ impl Params {
         self.text(name).map(parse).transpose()
     }
 
+    /// The filters, whatever they are called.
+    pub fn any_filters(&self) -> Result<Filters> {
+        self.text("filters").map_or_else(|| Ok(Filters::default()), str::parse)
+    }
+
     /// The filters, of which only these are known.
     pub fn filters(&self, known: &[&str]) -> Result<Filters> {
-        let filters = match self.text("filters") {
-            Some(text) => text.parse::<Filters>()?,
-            None => Filters::default(),
-        };
+        let filters = self.any_filters()?;
         match filters.0.keys().find(|key| !known.contains(&key.as_str())) {
             Some(key) => Err(Error::invalid(format!("invalid filter '{key}'"))),
             None => Ok(filters),
@@ -115,7 +125,7 @@ impl Filters {
             None => Ok(None),
             Some([one]) if matches!(one.as_str(), "1" | "true") => Ok(Some(true)),
             Some([one]) if matches!(one.as_str(), "0" | "false") => Ok(Some(false)),
-            Some(other) => Err(Error::invalid(format!("invalid filter '{key}={other:?}'"))),
+            Some(other) => Err(Error::invalid(format!("invalid filter '{key}=[{}]'", other.join(" ")))),
         }
     }
 }

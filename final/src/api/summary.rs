@@ -5,6 +5,7 @@ mod wanted;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use images::usage;
 use lifecycle::record::{Record, State, Status};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -14,7 +15,6 @@ use super::times;
 use crate::engine::Engine;
 use crate::engine::config::Config;
 use crate::engine::containers::Container;
-use crate::engine::disk::disk_use;
 use crate::engine::error::Result;
 use crate::engine::health::{Health, Word};
 use crate::engine::ports::shown;
@@ -88,7 +88,7 @@ fn summary(
     size: bool,
 ) -> Summary {
     let config = &record.config;
-    let size_rw = size.then(|| disk_use(&container.folder.join("upper")));
+    let size_rw = size.then(|| usage(&container.folder.join("upper")));
     let image_size = || engine.images.find(&config.image_id).map_or(0, |image| image.size);
     Summary {
         id: record.id.clone(),

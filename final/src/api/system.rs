@@ -1,22 +1,18 @@
-//! `/_ping`, `/version`, `/info`, `/events`, and what is only ours.
+//! `/_ping`, `/version`, `/info`, and what is only ours.
 
-use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderName, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use futures_util::stream;
 use lifecycle::record::Status;
 use serde_json::{Value, json};
-use tokio::sync::broadcast::error::RecvError;
 
 use super::error::Result;
-use super::query::{Filters, Params};
-use super::{App, End, NO_CONTENT, OLDEST, VERSION, times, to_the_end};
+use super::query::Params;
+use super::{App, End, NO_CONTENT, OLDEST, VERSION, df, events, to_the_end};
 use crate::build_id::build_id;
 use crate::engine::error::Error;
-use crate::engine::events::Event;
 use crate::engine::reconcile;
 
 pub fn routes() -> Router<App> {
@@ -24,9 +20,9 @@ pub fn routes() -> Router<App> {
         .route("/_ping", get(ping))
         .route("/version", get(version))
         .route("/info", get(info))
-        .route("/events", get(events))
+        .route("/events", get(events::events))
+        .route("/system/df", get(df::df))
         .route("/auth", post(auth))
-        .route("/build/prune", post(build_prune))
         .route("/canoa/stop", post(stop))
         .route("/canoa/reset", post(reset))
 }
@@ -143,7 +139,7 @@ async fn info(State(app): State<App>) -> Result {
         "MemoryLimit": support.memory, "SwapLimit": support.swap, "CpuCfsPeriod": support.cpu_quota,
         "CpuCfsQuota": support.cpu_quota, "CPUShares": support.cpu_shares, "CPUSet": support.cpuset,
         "PidsLimit": support.pids, "OomKillDisable": support.oom_kill_disable, "IPv4Forwarding": true,
-        "Debug": false, "NFd": 0, "NGoroutines": 0, "NEventsListener": 0,
+        "Debug": false, "NFd": 0, "NGoroutines": 0, "NEventsListener": app.engine.events.listeners(),
         "SystemTime": lifecycle::record::now(),
         "LoggingDriver": "json-file",
         "CgroupDriver": "cgroupfs",
@@ -184,102 +180,8 @@ async fn info(State(app): State<App>) -> Result {
     Ok(Json(answer).into_response())
 }
 
-/// There is no cache of builds.
-async fn build_prune() -> Json<Value> {
-    Json(json!({ "CachesDeleted": null, "SpaceReclaimed": 0 }))
-}
-
 async fn auth() -> super::error::ApiError {
     super::error::ApiError(Error::unsupported("login"))
-}
-
-/// What happens, as it happens: from `since`, and until `until` if that is given.
-async fn events(State(app): State<App>, params: Params) -> Result {
-    let filters = params.filters(&[
-        "container",
-        "image",
-        "network",
-        "volume",
-        "type",
-        "event",
-        "label",
-        "scope",
-        "daemon",
-    ])?;
-    let time = |name: &str| params.text(name).map(times::parse).transpose().map(Option::flatten);
-    let (since, until) = (time("since")?, time("until")?);
-    let (past, receiver) = app.engine.events.listen();
-    // Without either, only what happens from now on.
-    let asked = since.is_some() || until.is_some();
-    let past = past.into_iter().filter(move |event| {
-        asked
-            && since.is_none_or(|since| event.time >= since)
-            && until.is_none_or(|until| event.time <= until)
-    });
-    let mut text = String::new();
-    for event in past.filter(|event| fits(event, &filters)) {
-        text += &line(&event);
-    }
-    // An empty first piece makes the head go out at once.
-    let start = stream::iter([Ok::<_, std::io::Error>(Bytes::from(text))]);
-    let later = stream::unfold((receiver, filters), move |(mut receiver, filters)| async move {
-        loop {
-            let next = receiver.recv();
-            let received = match until {
-                None => next.await,
-                Some(until) => {
-                    let left = until.duration_since(jiff::Timestamp::now());
-                    let left = std::time::Duration::try_from(left).ok()?;
-                    tokio::time::timeout(left, next).await.ok()?
-                }
-            };
-            match received {
-                Ok(event) if fits(&event, &filters) => {
-                    return Some((Ok(Bytes::from(line(&event))), (receiver, filters)));
-                }
-                // A listener that is too slow misses some.
-                Ok(_) | Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => return None,
-            }
-        }
-    });
-    let all = futures_util::StreamExt::chain(start, later);
-    Ok(([(header::CONTENT_TYPE, "application/json")], Body::from_stream(all)).into_response())
-}
-
-fn fits(event: &Event, filters: &Filters) -> bool {
-    let object = |kind: &str| {
-        filters.any(kind, |wanted| {
-            event.kind == kind
-                && (event.id.starts_with(wanted)
-                    || event.attributes.get("name").is_some_and(|name| name == wanted))
-        })
-    };
-    filters.any("type", |kind| event.kind == kind)
-        && filters.any("event", |action| event.action == action)
-        && filters.any("scope", |scope| scope == "local")
-        && filters.labels(|name| event.attributes.get(name).map(String::as_str))
-        && ["container", "image", "network", "volume"].into_iter().all(object)
-}
-
-fn line(event: &Event) -> String {
-    let mut all = json!({
-        "Type": event.kind,
-        "Action": event.action,
-        "Actor": { "ID": event.id, "Attributes": event.attributes },
-        "scope": "local",
-        "time": event.time.as_second(),
-        "timeNano": event.time.as_nanosecond() as i64,
-    });
-    // What older clients read.
-    if matches!(event.kind, "container" | "image") {
-        all["status"] = json!(event.action);
-        all["id"] = json!(event.id);
-        if let Some(image) = event.attributes.get("image") {
-            all["from"] = json!(image);
-        }
-    }
-    format!("{all}\n")
 }
 
 /// Only ours: `canoa system stop`; with `reason=replace` a client has another build to put in our

@@ -14,7 +14,6 @@ use serde_json::{Value, json};
 use super::error::Result;
 use super::query::Params;
 use super::{App, NO_CONTENT, body, containers::volume_users};
-use crate::engine::disk::disk_use;
 use crate::engine::error::{Error, blocking};
 use crate::engine::volumes::{self, Volume};
 
@@ -22,7 +21,6 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/volumes", get(list))
         .route("/volumes/create", post(create))
-        .route("/volumes/prune", post(prune))
         .route("/volumes/{name}", get(inspect).delete(remove))
 }
 
@@ -41,7 +39,8 @@ async fn list(State(app): State<App>, params: Params) -> Result {
     Ok(Json(json!({ "Volumes": list, "Warnings": null })).into_response())
 }
 
-fn show(app: &App, volume: &Volume) -> Value {
+/// A volume as `GET /volumes` shows it.
+pub fn show(app: &App, volume: &Volume) -> Value {
     json!({
         "CreatedAt": volume.created_at,
         "Driver": "local",
@@ -68,8 +67,11 @@ async fn create(State(app): State<App>, bytes: Bytes) -> Result {
     let labels: BTreeMap<String, String> = request.labels.unwrap_or_default().into_iter().collect();
     let engine = app.engine.clone();
     let volume = blocking(move || {
+        let known = name.as_deref().is_some_and(|name| engine.volumes.find(name).is_ok());
         let volume = engine.volumes.create(name.as_deref(), labels)?;
-        engine.events.tell("volume", "create", &volume.name, BTreeMap::new());
+        if !known {
+            engine.events.volume("create", &volume.name, &[]);
+        }
         Ok(volume)
     })
     .await?;
@@ -85,24 +87,4 @@ async fn remove(State(app): State<App>, Path(name): Path<String>, params: Params
     let force = params.flag("force");
     blocking(move || volumes::remove(&app.engine, &name, force)).await?;
     Ok(NO_CONTENT.into_response())
-}
-
-/// Removes what nobody uses: without a filter only volumes without a name.
-async fn prune(State(app): State<App>, params: Params) -> Result {
-    let filters = params.filters(&["all", "label"])?;
-    let all = filters.flag("all")? == Some(true);
-    let answer = blocking(move || {
-        let (mut deleted, mut space) = (Vec::new(), 0);
-        for volume in app.engine.volumes.all() {
-            let fits = (all || volume.anonymous)
-                && filters.labels(|name| volume.labels.get(name).map(String::as_str));
-            let size = if fits { disk_use(&app.engine.volumes.data(&volume.name)) } else { 0 };
-            if fits && volumes::remove(&app.engine, &volume.name, true).is_ok() {
-                deleted.push(volume.name);
-                space += size;
-            }
-        }
-        Ok(json!({ "VolumesDeleted": deleted, "SpaceReclaimed": space }))
-    });
-    Ok(Json(answer.await?).into_response())
 }

@@ -10,6 +10,7 @@ use super::parse;
 use super::session::Writer;
 use crate::client::hijack::Frames;
 use crate::client::{Client, Path};
+use crate::moment;
 
 /// Show what a container has written
 #[derive(Debug, ClapArgs)]
@@ -25,10 +26,10 @@ pub struct Args {
     #[arg(short = 'n', long, default_value = "all", value_name = "LINES")]
     tail: String,
     /// Only from this moment on: 10m (ago), a date, seconds since 1970
-    #[arg(long, value_name = "MOMENT", value_parser = parse::duration::moment)]
+    #[arg(long, value_name = "MOMENT", value_parser = moment::moment)]
     since: Option<String>,
     /// Only up to this moment
-    #[arg(long, value_name = "MOMENT", value_parser = parse::duration::moment)]
+    #[arg(long, value_name = "MOMENT", value_parser = moment::moment)]
     until: Option<String>,
     /// With extra attributes
     #[arg(long)]

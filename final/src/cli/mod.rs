@@ -7,9 +7,11 @@ mod completion;
 mod cp;
 mod create;
 mod detach;
+mod df;
 mod dial_stdio;
 mod diff;
 mod engine;
+mod events;
 mod exec;
 mod export;
 mod failure;
@@ -28,6 +30,7 @@ mod parse;
 mod pause;
 mod port;
 mod progress;
+mod prune;
 mod ps;
 mod pull;
 mod rename;
@@ -96,6 +99,7 @@ enum Command {
     Images(images::Args),
     Rmi(rmi::Args),
     Inspect(inspect::Args),
+    Events(events::Args),
     Version(version::Args),
     Info(info::Args),
     /// Containers: run, ls, rm, …
@@ -107,10 +111,10 @@ enum Command {
     /// Networks: create, connect, disconnect, ls, inspect, rm, prune
     #[command(subcommand)]
     Network(network::Command),
-    /// Volumes: create, ls, inspect, rm
+    /// Volumes: create, ls, inspect, rm, prune
     #[command(subcommand)]
     Volume(volume::Command),
-    /// The engine itself: info, stop, reset
+    /// The engine itself: df, events, info, prune, stop, reset
     #[command(subcommand)]
     System(system::Command),
     /// Run the daemon in the foreground (usually the client starts it)
@@ -160,6 +164,7 @@ enum ContainerGroup {
     /// Show everything about containers
     #[command(after_help = "Example: canoa container inspect -f '{{.State.Status}}' web")]
     Inspect(inspect::Named),
+    Prune(prune::Containers),
 }
 
 #[derive(Debug, Subcommand)]
@@ -179,6 +184,7 @@ enum ImageGroup {
     /// Show everything about images
     #[command(after_help = "Example: canoa image inspect -f '{{.Config.Cmd}}' base")]
     Inspect(inspect::Named),
+    Prune(prune::Images),
 }
 
 /// The client's whole life. `main` returns what it returns.
@@ -235,21 +241,28 @@ async fn dispatch(client: &Client, command: Command) -> Outcome {
         Command::Images(args) => images::run(client, args).await,
         Command::Rmi(args) => rmi::run(client, args).await,
         Command::Inspect(args) => inspect::run(client, args).await,
+        Command::Events(args) | Command::System(system::Command::Events(args)) => {
+            events::run(client, args).await
+        }
         Command::Version(args) => version::run(client, args).await,
         Command::Info(args) => info::run(client, args).await,
         Command::ContainerGroup(ContainerGroup::Same(command)) => container(client, command).await,
         Command::ContainerGroup(ContainerGroup::Ls(args)) => ps::run(client, args).await,
+        Command::ContainerGroup(ContainerGroup::Prune(args)) => prune::containers(client, args).await,
         Command::ContainerGroup(ContainerGroup::Inspect(args)) => {
             inspect::inspect(client, &[inspect::Kind::Container], args).await
         }
         Command::ImageGroup(ImageGroup::Same(command)) => image(client, command).await,
         Command::ImageGroup(ImageGroup::Ls(args)) => images::run(client, args).await,
         Command::ImageGroup(ImageGroup::Rm(args)) => rmi::run(client, args).await,
+        Command::ImageGroup(ImageGroup::Prune(args)) => prune::images(client, args).await,
         Command::ImageGroup(ImageGroup::Inspect(args)) => {
             inspect::inspect(client, &[inspect::Kind::Image], args).await
         }
         Command::Network(command) => network::run(client, command).await,
         Command::Volume(command) => volume::run(client, command).await,
+        Command::System(system::Command::Df(args)) => df::run(client, args).await,
+        Command::System(system::Command::Prune(args)) => prune::system(client, args).await,
         Command::System(system::Command::Info(args)) => info::run(client, args).await,
         Command::System(system::Command::Reset(args)) => system::reset(client, args).await,
         Command::System(system::Command::DialStdio) => dial_stdio::run(client).await,

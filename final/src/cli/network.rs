@@ -3,17 +3,16 @@
 mod create;
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, Write};
 
 use bollard_stubs::models::{NetworkConnectRequest, NetworkDisconnectRequest};
 use clap::{Args as ClapArgs, Subcommand};
 use serde::Deserialize;
 
-use super::failure::{Failure, Outcome};
+use super::failure::Outcome;
 use super::format::{self, LabelMap, Row};
 use super::inspect::{Kind, Named, inspect};
 use super::options::networks::endpoint;
-use super::{output, parse, units};
+use super::{output, parse, prune, units};
 use crate::client::{Client, Path};
 
 /// The commands about networks.
@@ -29,7 +28,7 @@ pub enum Command {
     Inspect(Named),
     #[command(visible_alias = "remove")]
     Rm(RemoveArgs),
-    Prune(PruneArgs),
+    Prune(prune::Networks),
 }
 
 /// Put a container on a network, also while it runs
@@ -90,18 +89,6 @@ pub struct RemoveArgs {
     /// Networks
     #[arg(required = true, value_name = "NETWORK", value_parser = parse::name)]
     networks: Vec<String>,
-}
-
-/// Remove all networks that no running container is on
-#[derive(Debug, ClapArgs)]
-#[command(after_help = "Example: canoa network prune -f")]
-pub struct PruneArgs {
-    /// Do not ask
-    #[arg(short, long)]
-    force: bool,
-    /// Only those that match: label=key
-    #[arg(long, value_name = "KEY=VALUE")]
-    filter: Vec<String>,
 }
 
 /// List networks
@@ -176,41 +163,10 @@ pub async fn run(client: &Client, command: Command) -> Outcome {
             })
             .await
         }
-        Command::Prune(args) => prune(client, args).await,
+        Command::Prune(args) => prune::networks(client, args).await,
         Command::Ls(args) => list(client, args).await,
         Command::Inspect(args) => inspect(client, &[Kind::Network], args).await,
     }
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct Pruned {
-    networks_deleted: Option<Vec<String>>,
-}
-
-async fn prune(client: &Client, args: PruneArgs) -> Outcome {
-    if !args.force && !agreed(client)? {
-        return Ok(0);
-    }
-    let path = Path::new("/networks/prune").maybe("filters", parse::filters(&args.filter)?);
-    let pruned: Pruned = client.post(path, &serde_json::json!({})).await?;
-    let deleted = pruned.networks_deleted.unwrap_or_default();
-    if !deleted.is_empty() {
-        output::line(&format!("Deleted Networks:\n{}\n", deleted.join("\n")))?;
-    }
-    Ok(0)
-}
-
-fn agreed(client: &Client) -> Result<bool, Failure> {
-    client.hang_up();
-    output::text(
-        "WARNING! This will remove all custom networks not used by at least one container.\n\
-         Are you sure you want to continue? [y/N] ",
-    )?;
-    io::stdout().flush()?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
 }
 
 async fn list(client: &Client, args: ListArgs) -> Outcome {

@@ -40,25 +40,35 @@ pub struct Args {
     size: bool,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// A container, as the engine lists it.
+#[derive(Debug, Default, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-struct Summary {
+pub struct Summary {
     id: String,
     names: Option<Vec<String>>,
     image: String,
     command: String,
     created: i64,
     status: String,
-    state: String,
+    /// `running`, `exited`, …
+    pub state: String,
     ports: Option<Vec<Port>>,
     labels: Option<BTreeMap<String, String>>,
-    size_rw: u64,
+    /// What it has changed, in bytes.
+    pub size_rw: u64,
     size_root_fs: u64,
     mounts: Option<Vec<Mount>>,
     network_settings: Option<Networks>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+impl Summary {
+    /// The same of which only its own size is told, not that of its image.
+    pub fn without_its_image(&self) -> Summary {
+        Summary { size_root_fs: 0, ..self.clone() }
+    }
+}
+
+#[derive(Debug, Default, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct Port {
     #[serde(rename = "IP")]
@@ -69,14 +79,14 @@ struct Port {
     protocol: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct Mount {
     name: String,
     source: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct Networks {
     networks: Option<BTreeMap<String, serde_json::Value>>,
@@ -122,7 +132,8 @@ fn shows_size(format: &str) -> bool {
     format.contains(".Size") || format.replace(' ', "").contains("{{json.}}")
 }
 
-fn row(summary: &Summary, whole: bool) -> Row {
+/// Its cells.
+pub fn row(summary: &Summary, whole: bool) -> Row {
     let id = if whole { summary.id.clone() } else { units::short_id(&summary.id) };
     let command = if whole { summary.command.clone() } else { units::ellipsis(&summary.command, 20) };
     let size = match summary.size_root_fs {

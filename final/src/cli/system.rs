@@ -1,4 +1,4 @@
-//! `canoa system info|stop|reset`: the engine itself.
+//! `canoa system df|events|info|prune|stop|reset`: the engine itself.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::time::Duration;
@@ -6,14 +6,17 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, Subcommand};
 
 use super::failure::{Failure, Outcome};
-use super::{info, output};
+use super::{df, events, info, output, prune};
 use crate::client::autostart::{self, PATIENCE, until_gone};
 use crate::client::{Client, Endpoint, Error, Path};
 
 /// The commands about the engine.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Df(df::Args),
+    Events(events::Args),
     Info(info::Args),
+    Prune(prune::System),
     /// End the daemon; running containers go on without it
     #[command(after_help = "Example: canoa system stop")]
     Stop,

@@ -32,6 +32,25 @@ pub fn binary_size(bytes: u64) -> String {
     format!("{}{}", without_zeros(format!("{value:.decimals$}")), UNITS[unit])
 }
 
+/// Bytes with four digits and a decimal unit: `1.983MB`.
+pub fn fine_size(bytes: u64) -> String {
+    const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1000.0 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    // Four digits, wherever the point stands.
+    let decimals = match value {
+        v if v < 9.9995 => 3,
+        v if v < 99.995 => 2,
+        v if v < 999.95 => 1,
+        _ => 0,
+    };
+    format!("{}{}", without_zeros(format!("{value:.decimals$}")), UNITS[unit])
+}
+
 fn three_digits(value: f64) -> String {
     let decimals = match value {
         v if v < 9.995 => 2,
@@ -104,6 +123,10 @@ mod tests {
             ["0B", "5B", "999B", "1kB", "1.23kB", "12.3kB", "999kB", "1MB", "1.23MB", "4MB", "77.8GB"];
         assert_eq!(texts, wanted);
         assert_eq!(size(u64::MAX), "18.4EB");
+        assert_eq!(
+            [0, 999, 1000, 1_982_799, 12_000].map(fine_size),
+            ["0B", "999B", "1kB", "1.983MB", "12kB"]
+        );
         assert_eq!(binary_size(2_087_735_296), "1.944GiB");
         assert_eq!(binary_size(25_276_956_672), "23.54GiB");
     }

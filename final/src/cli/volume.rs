@@ -1,4 +1,4 @@
-//! `canoa volume create`, `ls`, `inspect` and `rm`.
+//! `canoa volume create`, `ls`, `inspect`, `rm` and `prune`.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::failure::{Failure, Outcome};
 use super::format::{self, LabelMap, Row};
 use super::inspect::{Kind, Named, inspect};
-use super::{output, parse};
+use super::{output, parse, prune};
 use crate::client::{Client, Path};
 
 /// The commands about volumes.
@@ -23,6 +23,7 @@ pub enum Command {
     Inspect(Named),
     #[command(visible_alias = "remove")]
     Rm(RemoveArgs),
+    Prune(prune::Volumes),
 }
 
 /// Create a volume
@@ -95,6 +96,7 @@ pub async fn run(client: &Client, command: Command) -> Outcome {
         Command::Create(args) => create(client, args).await,
         Command::Ls(args) => list(client, args).await,
         Command::Inspect(args) => inspect(client, &[Kind::Volume], args).await,
+        Command::Prune(args) => prune::volumes(client, args).await,
         Command::Rm(args) => {
             output::each(&args.volumes, async |name| {
                 let path = Path::new("/volumes").name(name).flag("force", args.force);

@@ -27,6 +27,7 @@ pub async fn create(
 ) -> Result<(Arc<Container>, Vec<String>)> {
     let engine = engine.clone();
     blocking(move || {
+        let _making = engine.making();
         let (container, warnings) = make(&engine, name.as_deref(), body, platform)?;
         engine.events.container("create", &container);
         Ok((container, warnings))

@@ -137,8 +137,8 @@ impl Networks {
                     }
                 }
             }
-            for (name, endpoint) in &places {
-                engine.events.network("connect", &endpoint.network, name, &container.id);
+            for endpoint in places.values() {
+                engine.events.network("connect", &engine.networks.find(&endpoint.network)?, &container.id);
             }
             let networks = places.clone();
             engine.containers.change(&container, |record| record.config.networks = networks)?;
@@ -156,9 +156,8 @@ impl Networks {
             if left.is_empty() {
                 return Ok(());
             }
-            for (name, endpoint) in &left {
+            for endpoint in left.values() {
                 engine.networks.give_back(endpoint, &container.id)?;
-                engine.events.network("disconnect", &endpoint.network, name, &container.id);
             }
             engine.containers.change(&container, |record| {
                 for endpoint in record.config.networks.values_mut() {

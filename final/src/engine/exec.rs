@@ -155,9 +155,9 @@ pub async fn start(
     exec: &Arc<Exec>,
     client: Option<(Streams, StdStream)>,
 ) -> Result<()> {
+    engine.events.exec("exec_start", exec);
     match run(engine, exec, client).await {
         Ok(monitor) => {
-            engine.events.container("exec_start", &exec.container);
             let (mut events, requests) = monitor.split();
             *exec.requests.lock().await = Some(requests);
             let (engine, exec) = (engine.clone(), exec.clone());
@@ -169,6 +169,7 @@ pub async fn start(
                         None => break 137,
                     }
                 };
+                engine.events.exec_died(&exec, code);
                 finish(&engine, &exec, code).await;
             });
             Ok(())
@@ -227,7 +228,6 @@ async fn finish(engine: &Arc<Engine>, exec: &Arc<Exec>, code: i32) {
     }
     exec.over.notify_waiters();
     *exec.requests.lock().await = None;
-    engine.events.container("exec_die", &exec.container);
     // Kept for a while for those who ask how it ended, then forgotten (as dockerd does).
     let (engine, id) = (engine.clone(), exec.id.clone());
     tokio::spawn(async move {

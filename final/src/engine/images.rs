@@ -7,6 +7,7 @@ use images::base::{base, is_base};
 use images::{Credentials, Image, Platform, Progress, PullOptions, Pulled, Reference, Removed, Store};
 
 use super::Engine;
+use super::containers::Container;
 use super::error::{Error, Kind, Result, blocking};
 
 /// All images.
@@ -93,14 +94,21 @@ pub async fn pull(
                 .into());
             }
             let image = base(&engine.images.store)?;
+            engine.events.image("pull", &reference.familiar(), &reference.familiar_name(), Some(&image));
             return Ok(Pulled { digest: image.id.clone(), image, newer: true });
         }
         let options = PullOptions { platform, credentials };
         let pulled = images::pull(&engine.images.store, &reference, &options, &progress)?;
-        engine.events.tell("image", "pull", &reference.familiar(), Default::default());
+        let image = Some(&pulled.image);
+        engine.events.image("pull", &reference.familiar(), &reference.familiar_name(), image);
         Ok(pulled)
     })
     .await
+}
+
+/// A container, running or not, that is made of this image.
+pub fn user(engine: &Engine, id: &str) -> Option<Arc<Container>> {
+    engine.containers.all().into_iter().find(|one| one.with(|record| record.config.image_id == id))
 }
 
 /// Removes a name, and the image with its last one. One that a container uses stays.
@@ -109,16 +117,16 @@ pub fn remove(engine: &Engine, name: &str, force: bool) -> Result<Vec<Removed>> 
     let id = image.id.to_string();
     let by_id = id.strip_prefix("sha256:").is_some_and(|hex| hex.starts_with(name)) || id.starts_with(name);
     let last = by_id || image.tags.len() <= 1;
-    let used_by =
-        engine.containers.all().into_iter().find(|one| one.with(|record| record.config.image_id == id));
-    if let Some(container) = used_by.filter(|_| last) {
+    let _nobody_comes = engine.alone();
+    if let Some(container) = user(engine, &id).filter(|_| last) {
         let (running, short) = (container.is_running(), &container.id[..12]);
         if force && !running {
             // Its names go, the image itself stays for as long as the container: a stopped one
             // needs its layers as much as a running one, or it could never be started again.
             let mut removed = Vec::new();
-            for tag in image.tags {
-                engine.images.store.untag(&tag)?;
+            for tag in &image.tags {
+                engine.images.store.untag(tag)?;
+                engine.events.image("untag", &id, &id, Some(&image));
                 removed.push(Removed::Untagged(tag.familiar()));
             }
             return Ok(removed);
@@ -134,10 +142,12 @@ pub fn remove(engine: &Engine, name: &str, force: bool) -> Result<Vec<Removed>> 
     let removed = engine.images.store.remove(name, force)?;
     for one in &removed {
         match one {
-            Removed::Untagged(name) => engine.events.tell("image", "untag", name, Default::default()),
-            Removed::Deleted(digest) => {
-                engine.events.tell("image", "delete", &digest.to_string(), Default::default());
-            }
+            // A name with a digest goes with the last tag beside it, and nothing is told of it.
+            Removed::Untagged(name) if name.contains('@') => {}
+            Removed::Untagged(_) => engine.events.image("untag", &id, &id, Some(&image)),
+            Removed::Deleted(digest) if *digest == image.id => engine.events.image("delete", &id, &id, None),
+            // A layer.
+            Removed::Deleted(_) => {}
         }
     }
     Ok(removed)

@@ -12,7 +12,6 @@ pub mod copy;
 pub mod copy_up;
 pub mod create;
 pub mod devices;
-pub mod disk;
 pub mod endpoints;
 pub mod error;
 pub mod events;
@@ -32,6 +31,7 @@ pub mod platform;
 pub mod ports;
 pub mod processes;
 pub mod profile;
+pub mod prune;
 pub mod ps;
 pub mod reconcile;
 pub mod resources;
@@ -50,7 +50,7 @@ pub mod volumes;
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use containers::Containers;
 use error::{Error, Result};
@@ -59,6 +59,7 @@ use exec::Execs;
 use images::Images;
 use networks::Networks;
 use ports::Ports;
+use prune::Pruning;
 use rootfs::OwnBinary;
 use volumes::Volumes;
 
@@ -97,6 +98,11 @@ pub struct Engine {
     pub events: Events,
     /// This program, to start monitors from.
     pub own_binary: OwnBinary,
+    /// Who prunes.
+    pub pruning: Pruning,
+    /// Held by all who make a container, from the look at its image and volumes until it is there; and alone
+    /// by who removes an image or a volume that no container has.
+    making: RwLock<()>,
     /// Which limits this machine gives, once somebody has asked.
     support: OnceLock<cgroups::Support>,
 }
@@ -124,9 +130,21 @@ impl Engine {
             volumes,
             events: Events::default(),
             own_binary: OwnBinary::seal(),
+            pruning: Pruning::default(),
+            making: RwLock::default(),
             support: OnceLock::new(),
             settings,
         }))
+    }
+
+    /// While this is held no image or volume that nobody uses is removed: its holder is about to use it.
+    pub fn making(&self) -> RwLockReadGuard<'_, ()> {
+        self.making.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// While this is held no container is made: what nobody uses stays unused.
+    pub fn alone(&self) -> RwLockWriteGuard<'_, ()> {
+        self.making.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Which limits this machine gives. The first who asks waits for the kernel.

@@ -304,7 +304,7 @@ fn mount(
     let known = source.is_some_and(|name| engine.volumes.find(name).is_ok());
     let volume = engine.volumes.create(source, labels.clone())?;
     if !known {
-        engine.events.tell("volume", "create", &volume.name, BTreeMap::new());
+        engine.events.volume("create", &volume.name, &[]);
     }
     let (anonymous, source) = (source.is_none(), engine.volumes.data(&volume.name));
     Ok(MountPoint { volume: Some(volume.name), source, anonymous, ..point })

@@ -12,7 +12,7 @@ use namespaces::Process;
 use network::publish::Mapping;
 
 use super::Engine;
-use super::containers::Container;
+use super::containers::{Container, has_run};
 use super::copy_up::copy_up;
 use super::error::{Error, Kind, Result, blocking};
 use super::monitor::{Handed, Monitor};
@@ -96,6 +96,7 @@ async fn run(engine: &Arc<Engine>, container: &Arc<Container>) -> Result<(Proces
     // First of all: a port that somebody has is an error before anything is made.
     let Reserved { ports, table } = ports::reserve(engine, container).await?;
     engine.networks.connect(engine, container).await?;
+    engine.events.mounted(container);
     let mut monitor = {
         let (engine, container) = (engine.clone(), container.clone());
         blocking(move || {
@@ -193,6 +194,7 @@ async fn failed(engine: &Arc<Engine>, container: &Arc<Container>, failure: Failu
         tracing::warn!("container {}: {error}", container.id);
     }
     ports::release(engine, container).await;
+    engine.events.left(engine, container);
     engine.networks.disconnect(engine, container).await;
     container.tell(|life| {
         life.restarting = false;
@@ -273,7 +275,7 @@ pub async fn unwatched_exit(engine: &Arc<Engine>, container: &Container, process
 /// Writes the end of a run down and tells those who wait; and says how long to wait for the next run,
 /// if the restart policy wants one.
 pub async fn ended(engine: &Arc<Engine>, container: &Arc<Container>, exited: Exited) -> Option<Duration> {
-    let code = exited.code;
+    let (code, ran, end) = (exited.code, has_run(&container.state()), exited.clone());
     let (owner, ended) = (engine.clone(), container.clone());
     let write_down = move || {
         let mut again = None;
@@ -284,8 +286,8 @@ pub async fn ended(engine: &Arc<Engine>, container: &Arc<Container>, exited: Exi
             state.status = if again.is_some() { Status::Restarting } else { Status::Exited };
             state.process = None;
             state.exit_code = code;
-            state.oom_killed = exited.oom_killed;
-            state.finished_at = Some(exited.finished_at);
+            state.oom_killed = end.oom_killed;
+            state.finished_at = Some(end.finished_at);
         });
         if let Err(error) = written {
             tracing::warn!("container {}: {error}", ended.id);
@@ -296,12 +298,13 @@ pub async fn ended(engine: &Arc<Engine>, container: &Arc<Container>, exited: Exi
         tracing::warn!("container {}: {error}", container.id);
         None
     });
+    // Before those who wait go on: what they tell ("stop", "destroy") comes after.
+    engine.events.died(engine, container, &exited, ran);
     container.tell(|life| {
         life.running = false;
         life.restarting = again.is_some();
         life.ended += 1;
     });
-    engine.events.died(container, code);
     engine.execs.forget(&container.id);
     again
 }

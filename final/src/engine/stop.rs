@@ -67,11 +67,14 @@ async fn send(engine: &Arc<Engine>, container: &Arc<Container>, signal: i32) -> 
     if ends(container, signal) {
         restart::stopped_by_hand(engine, container).await?;
     }
+    if process.is_alive() {
+        // Before its death is told, which it may cause.
+        engine.events.container_with("kill", container, &[("signal", &signal.to_string())]);
+    }
     let sent = blocking(move || processes::signal(process, signal)).await.map_err(cannot)?;
     if !sent {
         return Err(cannot(Error::conflict(format!("Container {} is not running", container.id))));
     }
-    engine.events.killed(container, signal);
     if container.state().status == Status::Paused && ends(container, signal) {
         // What stands still doesn't hear it. (Only SIGKILL, on cgroup v2: then it is gone already.)
         let went_on = pause::go_on(engine, container).await;
@@ -185,6 +188,7 @@ pub async fn restart(
 pub async fn rename(engine: &Arc<Engine>, container: &Arc<Container>, name: &str) -> Result<()> {
     let _operation = container.operation.lock().await;
     let name = name.strip_prefix('/').unwrap_or(name).to_owned();
+    let old = format!("/{}", container.name());
     if name.is_empty() {
         return Err(Error::invalid("Neither old nor new names may be empty"));
     }
@@ -194,7 +198,7 @@ pub async fn rename(engine: &Arc<Engine>, container: &Arc<Container>, name: &str
         engine2.networks.renamed(&engine2, &container2)
     })
     .await?;
-    engine.events.container("rename", container);
+    engine.events.container_with("rename", container, &[("oldName", &old)]);
     Ok(())
 }
 

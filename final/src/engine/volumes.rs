@@ -154,12 +154,13 @@ pub fn remove(engine: &Engine, name: &str, force: bool) -> Result<()> {
         Err(_) if force => return Ok(()),
         found => found?,
     };
+    let _nobody_comes = engine.alone();
     let users = users(engine, name);
     if !users.is_empty() {
         return Err(Error::conflict(format!("remove {name}: volume is in use - [{}]", users.join(", "))));
     }
     engine.volumes.remove(name)?;
-    engine.events.tell("volume", "destroy", name, BTreeMap::new());
+    engine.events.volume("destroy", name, &[]);
     Ok(())
 }
 
@@ -177,12 +178,13 @@ pub fn discard(engine: &Engine, mounts: &[MountPoint]) {
 pub fn remove_anonymous(engine: &Engine, container: &Container) {
     let mounts = container.with(|record| record.config.mounts.clone());
     for name in mounts.iter().filter(|mount| mount.anonymous).filter_map(|mount| mount.volume.as_ref()) {
+        let _nobody_comes = engine.alone();
         // Somebody may have found its name, and use it, too.
         if users(engine, name).iter().any(|user| *user != container.id) {
             continue;
         }
         match engine.volumes.remove(name) {
-            Ok(()) => engine.events.tell("volume", "destroy", name, BTreeMap::new()),
+            Ok(()) => engine.events.volume("destroy", name, &[]),
             Err(error) => tracing::warn!("{error}"),
         }
     }

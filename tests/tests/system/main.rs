@@ -7,6 +7,7 @@ mod bad_input;
 mod copy;
 mod daemon;
 mod docker_client;
+mod events;
 mod exit_codes;
 mod health;
 mod lifecycle;
@@ -41,6 +42,7 @@ fn main() -> std::process::ExitCode {
         run_flags::CASES,
         lifecycle::CASES,
         health::CASES,
+        events::CASES,
         exit_codes::CASES,
         pull::CASES,
         restart::CASES,

@@ -53,6 +53,14 @@ const STATUS: [&str; 7] = ["created", "restarting", "running", "removing", "paus
 const HEALTH: [&str; 4] = ["none", "starting", "healthy", "unhealthy"];
 
 impl Wanted {
+    /// Every container, with its size.
+    ///
+    /// # Errors
+    /// None.
+    pub fn all_with_sizes() -> Result<Wanted> {
+        Ok(Wanted { all: true, size: true, ..Wanted::new(&Params::default())? })
+    }
+
     /// From a query.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use bollard_stubs::models::{HealthConfig, HostConfig, RestartPolicy, RestartPoli
 use clap::Args;
 
 use crate::cli::failure::Failure;
-use crate::cli::parse;
+use crate::moment::go_duration;
 
 /// Flags of `run` and `create`.
 #[derive(Debug, Clone, Args)]
@@ -107,7 +107,7 @@ pub fn restart(text: &str) -> Result<RestartPolicy, String> {
 
 /// `1m30s`, in nanoseconds.
 fn time(text: &str) -> Result<i64, String> {
-    let span = if text == "0" { Some(0) } else { parse::duration::go_duration(text) };
+    let span = if text == "0" { Some(0) } else { go_duration(text) };
     let span = span.and_then(|span| i64::try_from(span).ok());
     span.ok_or_else(|| format!("{text:?} is not a time such as 500ms, 30s or 1m30s"))
 }

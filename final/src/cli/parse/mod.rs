@@ -1,6 +1,5 @@
 //! Readers for what people write after flags. Each says what it would have understood.
 
-pub mod duration;
 pub mod env;
 pub mod mount;
 pub mod size;

@@ -72,6 +72,7 @@ const LISTS: &[&str] = &[
 /// Fields that are maps: a key that is missing is no mistake there.
 const MAPS: &[&str] = &[
     "Annotations",
+    "Attributes",
     "Containers",
     "DriverOpts",
     "ExposedPorts",

@@ -57,7 +57,7 @@ impl Networks {
             engine.containers.change(&container, |record| record.config.networks = networks)?;
             engine.networks.write_names(&engine, [&endpoint].into_iter())?;
             if running {
-                engine.events.network("connect", &network.id, &network.name, &container.id);
+                engine.events.network("connect", &network, &container.id);
                 files::network_changed(&engine, &container)?;
             }
             Ok(())
@@ -108,7 +108,7 @@ impl Networks {
             engine.containers.change(&container, |record| record.config.networks = networks)?;
             engine.networks.write_names(&engine, [&endpoint].into_iter())?;
             if runs {
-                engine.events.network("disconnect", &network.id, &network.name, &container.id);
+                engine.events.network("disconnect", &network, &container.id);
                 files::network_changed(&engine, &container)?;
             }
             Ok(())

@@ -56,7 +56,7 @@ async fn begin(
         ..ExecConfig::default()
     };
     let exec = engine.execs.create(container, config)?;
-    engine.events.container("exec_create", container);
+    engine.events.exec("exec_create", &exec);
     exec::claim(&exec)?;
     let (ours, theirs) = attach::pair()?;
     let streams = Streams { stdin: false, stdout: true, stderr: true };

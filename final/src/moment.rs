@@ -1,4 +1,4 @@
-//! Moments for `--since` and `--until`: `10m` (ago), a date, or seconds since 1970.
+//! Moments for `--since` and `--until`, and the filter `until`: `10m` (ago), a date, or seconds since 1970.
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
@@ -9,21 +9,35 @@ use jiff::tz::TimeZone;
 /// # Errors
 /// What would have been understood.
 pub fn moment(text: &str) -> Result<String, String> {
+    timestamp(text).map(|time| seconds(time.as_nanosecond()))
+}
+
+/// Reads a moment.
+///
+/// # Errors
+/// What would have been understood.
+pub fn timestamp(text: &str) -> Result<Timestamp, String> {
     let text = text.trim();
-    if let Some(span) = go_duration(text) {
-        let now = Timestamp::now().as_nanosecond();
-        return Ok(seconds(now - span));
+    if let Some(span) = go_duration(text)
+        && let Ok(time) = Timestamp::from_nanosecond(Timestamp::now().as_nanosecond() - span)
+    {
+        return Ok(time);
     }
     if let Ok(time) = text.parse::<Timestamp>() {
-        return Ok(seconds(time.as_nanosecond()));
+        return Ok(time);
     }
     // Without an offset, a date means the time of the clock on the wall here.
     let civil = text.parse::<DateTime>().or_else(|_| text.parse::<Date>().map(|date| date.at(0, 0, 0, 0)));
     if let Ok(time) = civil.and_then(|time| time.to_zoned_datetime(TimeZone::system())) {
-        return Ok(seconds(time.timestamp().as_nanosecond()));
+        return Ok(time.timestamp());
     }
-    if text.parse::<f64>().is_ok_and(|number| number.is_finite() && number >= 0.0) {
-        return Ok(text.to_owned());
+    // Not as a floating number, which holds no nanoseconds of today.
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits: String = fraction.chars().chain("000000000".chars()).take(9).collect();
+    if let (Ok(whole), Ok(fraction)) = (whole.parse::<u32>(), digits.parse())
+        && let Ok(time) = Timestamp::new(whole.into(), fraction)
+    {
+        return Ok(time);
     }
     Err(format!("{text:?} is not a moment: write 10m (ago), 2026-11-24T04:33:00Z or seconds since 1970"))
 }
@@ -74,7 +88,8 @@ mod tests {
     fn moments_are_seconds_since_1970() {
         assert_eq!(moment("1970-01-01T00:01:00.5Z").unwrap(), "60.500000000");
         assert_eq!(moment("1970-01-01T01:00:00+01:00").unwrap(), "0.000000000");
-        assert_eq!(moment("1700000000").unwrap(), "1700000000");
+        assert_eq!(moment("1700000000").unwrap(), "1700000000.000000000");
+        assert_eq!(moment("1700000000.25").unwrap(), "1700000000.250000000");
         let ten_minutes_ago: f64 = moment("10m").unwrap().parse().unwrap();
         let now = Timestamp::now().as_second() as f64;
         assert!((now - ten_minutes_ago - 600.0).abs() < 5.0);
