@@ -6,6 +6,7 @@ mod at_once;
 mod bad_input;
 mod copy;
 mod daemon;
+mod df;
 mod docker_client;
 mod events;
 mod exit_codes;
@@ -21,6 +22,7 @@ mod paused;
 mod platform;
 mod ports;
 mod privileges;
+mod prune;
 mod ps;
 mod pull;
 mod remote;
@@ -43,6 +45,8 @@ fn main() -> std::process::ExitCode {
         lifecycle::CASES,
         health::CASES,
         events::CASES,
+        df::CASES,
+        prune::CASES,
         exit_codes::CASES,
         pull::CASES,
         restart::CASES,
