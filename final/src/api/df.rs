@@ -37,7 +37,7 @@ pub async fn df(State(app): State<App>, Extension(version): Extension<Version>, 
         if wants("image") {
             let images = app.engine.images.store.list()?;
             answer["LayersSize"] = json!(layers(&images).values().map(|(size, _)| size).sum::<u64>());
-            answer["Images"] = json!(shown(&app, &images));
+            answer["Images"] = json!(shown(&app, &images, version));
         }
         if wants("container") {
             answer["Containers"] = json!(list(&app.engine, &Wanted::all_with_sizes()?)?);
@@ -62,7 +62,7 @@ fn layers(images: &[Image]) -> HashMap<&Path, (u64, usize)> {
     layers
 }
 
-fn shown(app: &App, images: &[Image]) -> Vec<Value> {
+fn shown(app: &App, images: &[Image], version: Version) -> Vec<Value> {
     let layers = layers(images);
     let mut made_of: HashMap<String, u64> = HashMap::new();
     for container in app.engine.containers.all() {
@@ -70,7 +70,7 @@ fn shown(app: &App, images: &[Image]) -> Vec<Value> {
     }
     let shared = |path: &Path| layers.get(path).filter(|(_, images)| *images > 1).map(|(size, _)| *size);
     let show = |image: &Image| {
-        let mut one = summary(image);
+        let mut one = summary(image, version);
         one["SharedSize"] = json!(image.layers.iter().filter_map(|path| shared(path.as_path())).sum::<u64>());
         one["Containers"] = json!(made_of.get(&image.id.to_string()).copied().unwrap_or(0));
         one

@@ -13,6 +13,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::containers::size;
 use super::error::Result;
+use super::order::Ordered;
 use super::query::Params;
 use super::{App, Version, body, hijack, to_the_end};
 use crate::bundle::Streams;
@@ -120,5 +121,5 @@ async fn inspect(State(app): State<App>, Path(id): Path<String>) -> Result {
         "DetachKeys": "",
         "Pid": state.pid,
     });
-    Ok(Json(answer).into_response())
+    Ok(Json(Ordered { kind: "Exec", value: answer }).into_response())
 }

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use futures_util::stream;
@@ -18,10 +18,14 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::error::Result;
+use super::order::Ordered;
 use super::query::Params;
-use super::{App, header_text, times};
+use super::{App, Version, header_text, times};
 use crate::engine::error::{Error, blocking};
 use crate::engine::{self, images as engine_images};
+
+/// From this version on `VirtualSize`, which always was the same as `Size`, isn't told any more.
+const VIRTUAL_SIZE_ENDS: Version = Version(1, 44);
 
 pub fn routes() -> Router<App> {
     Router::new()
@@ -31,9 +35,13 @@ pub fn routes() -> Router<App> {
         .route("/images/{*rest}", get(named_get).post(named_post).delete(remove))
 }
 
-async fn named_get(State(app): State<App>, Path(rest): Path<String>) -> Result {
+async fn named_get(
+    State(app): State<App>,
+    Path(rest): Path<String>,
+    Extension(version): Extension<Version>,
+) -> Result {
     match rest.rsplit_once('/') {
-        Some((name, "json")) => inspect(app, name.to_owned()).await,
+        Some((name, "json")) => inspect(app, name.to_owned(), version).await,
         Some((name, "history")) => history(app, name.to_owned()).await,
         _ => Err(Error::not_found("page not found").into()),
     }
@@ -47,7 +55,7 @@ async fn named_post(State(app): State<App>, Path(rest): Path<String>, params: Pa
     }
 }
 
-async fn list(State(app): State<App>, params: Params) -> Result {
+async fn list(State(app): State<App>, Extension(version): Extension<Version>, params: Params) -> Result {
     let filters = params.filters(&["reference", "label", "dangling", "before", "since", "until"])?;
     for name in ["before", "since", "until"] {
         if filters.get(name).is_some() {
@@ -71,7 +79,8 @@ async fn list(State(app): State<App>, params: Params) -> Result {
             && (all || dangling == Some(true) || !image.tags.is_empty() || !image.digests.is_empty())
     };
     let images = blocking(move || Ok(app.engine.images.store.list()?)).await?;
-    let mut list: Vec<Value> = images.iter().filter(|image| fits(image)).map(summary).collect();
+    let mut list: Vec<Value> =
+        images.iter().filter(|image| fits(image)).map(|image| summary(image, version)).collect();
     list.sort_by_key(|image| std::cmp::Reverse(image["Created"].as_i64()));
     Ok(Json(list).into_response())
 }
@@ -96,8 +105,8 @@ fn created(image: &Image) -> String {
 }
 
 /// An image as `GET /images/json` shows it.
-pub fn summary(image: &Image) -> Value {
-    json!({
+pub fn summary(image: &Image, version: Version) -> Value {
+    let mut summary = json!({
         "Id": image.id.to_string(),
         "ParentId": "",
         "RepoTags": familiar(&image.tags),
@@ -105,13 +114,16 @@ pub fn summary(image: &Image) -> Value {
         "Created": times::seconds(&created(image)),
         "Size": image.size,
         "SharedSize": -1,
-        "VirtualSize": image.size,
         "Labels": image.config.config.labels,
         "Containers": -1,
-    })
+    });
+    if version < VIRTUAL_SIZE_ENDS {
+        summary["VirtualSize"] = json!(image.size);
+    }
+    summary
 }
 
-async fn inspect(app: App, name: String) -> Result {
+async fn inspect(app: App, name: String, version: Version) -> Result {
     let image = blocking(move || app.engine.images.find(&name)).await?;
     let config = &image.config;
     let (run, layers) = (&config.config, &config.rootfs.diff_ids);
@@ -150,7 +162,6 @@ async fn inspect(app: App, name: String) -> Result {
         "Architecture": config.architecture,
         "Os": config.os,
         "Size": image.size,
-        "VirtualSize": image.size,
         "GraphDriver": { "Data": { "UpperDir": lower.first(), "LowerDir": lower.get(1..).unwrap_or_default().join(":") }, "Name": "overlay2" },
         "RootFS": { "Type": "layers", "Layers": layers.iter().map(ToString::to_string).collect::<Vec<_>>() },
         "Metadata": { "LastTagTime": times::NEVER },
@@ -158,6 +169,10 @@ async fn inspect(app: App, name: String) -> Result {
     if let Some(variant) = &config.variant {
         answer["Variant"] = json!(variant);
     }
+    if version < VIRTUAL_SIZE_ENDS {
+        answer["VirtualSize"] = json!(image.size);
+    }
+    let answer = Ordered { kind: "Image", value: answer };
     Ok(Json(answer).into_response())
 }
 

@@ -15,6 +15,7 @@ mod images;
 mod inspect;
 mod logs;
 mod networks;
+mod order;
 mod prune;
 mod query;
 mod stats;

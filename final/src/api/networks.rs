@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::Result;
 use super::inspect::mac_text;
+use super::order::Ordered;
 use super::query::{Filters, Params};
 use super::{App, NO_CONTENT, body, to_the_end};
 use crate::engine::Engine;
@@ -141,7 +142,7 @@ async fn disconnect(State(app): State<App>, Path(name): Path<String>, bytes: Byt
     Ok(StatusCode::OK.into_response())
 }
 
-fn show(engine: &Engine, network: &Network, with_containers: bool) -> Value {
+fn show(engine: &Engine, network: &Network, with_containers: bool) -> Ordered {
     let config = network.bridge.iter().map(|bridge| {
         let mut config = json!({
             "Subnet": bridge.gateway.trunc().to_string(),
@@ -174,7 +175,7 @@ fn show(engine: &Engine, network: &Network, with_containers: bool) -> Value {
             containers.insert(record.id, place);
         }
     }
-    json!({
+    let value = json!({
         "Name": network.name,
         "Id": network.id,
         "Created": network.created_at,
@@ -191,5 +192,6 @@ fn show(engine: &Engine, network: &Network, with_containers: bool) -> Value {
         "Containers": containers,
         "Options": options,
         "Labels": network.labels,
-    })
+    });
+    Ordered { kind: "Network", value }
 }

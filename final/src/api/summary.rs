@@ -10,7 +10,7 @@ use lifecycle::record::{Record, State, Status};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::inspect::{EndpointSettings, endpoints, mount_point};
+use super::inspect::{EndpointSettings, MountPoint, endpoints, mount_points};
 use super::times;
 use crate::engine::Engine;
 use crate::engine::config::Config;
@@ -40,7 +40,7 @@ pub struct Summary {
     status: String,
     host_config: Value,
     network_settings: NetworkSettings,
-    mounts: Vec<Value>,
+    mounts: Vec<MountPoint>,
 }
 
 #[derive(Debug, Serialize)]
@@ -98,14 +98,15 @@ fn summary(
         command: command(&config.command()),
         created: times::seconds(&record.created_at),
         ports: ports(record),
-        size_rw,
+        // In a list, Docker leaves a zero out.
+        size_rw: size_rw.filter(|size| *size > 0),
         size_root_fs: size_rw.map(|size| size + image_size()),
         labels: config.body.labels.clone().unwrap_or_default().into_iter().collect(),
         state: record.state.status.word(),
         status: status(&record.state, container.health.get()),
         host_config: json!({ "NetworkMode": config.network_mode() }),
         network_settings: NetworkSettings { networks: endpoints(engine, record) },
-        mounts: config.mounts.iter().map(mount_point).collect(),
+        mounts: mount_points(config),
     }
 }
 

@@ -40,6 +40,12 @@ fn furnish(lab: &Lab) {
         "X=y z",
         "-v",
         "data:/d",
+        "-v",
+        "/tmp:/t:ro",
+        "--device",
+        "/dev/null",
+        "--mount",
+        "type=tmpfs,target=/mnt",
     ];
     let more = ["-p", "127.0.0.1:0:80", "--network", "sea", "base", "sh", "-c", "echo said; sleep 1000"];
     lab.canoa(&[&box_[..], &more].concat()).ok();
@@ -109,6 +115,11 @@ fn templates_print_what_the_stock_client_prints(lab: &Lab) {
         "{{- .Name -}}  {{/* nothing */}}  {{ .Path }}",
         "{{$n := .Name}}{{range .Mounts}}{{$n}}{{$.Path}}{{end}}",
         "{{.HostConfig.Memory}} {{.HostConfig.RestartPolicy.Name}} {{.HostConfig.NetworkMode}}",
+        "{{.Mounts}} {{range .Mounts}}{{.Name}}|{{.RW}}{{end}} {{json .Mounts}}",
+        "{{.HostConfig.RestartPolicy}} {{.HostConfig.LogConfig}} {{.HostConfig.PortBindings}}",
+        "{{.NetworkSettings.Ports}} {{.Config.ExposedPorts}} {{.HostConfig.Init}} {{.HostConfig.Devices}}",
+        "{{json .HostConfig}}",
+        "{{json .Config}} {{json .NetworkSettings}}",
         "{{.Nope}}",
         "{{.State.Nope}}",
         "{{index .Args 99}}",
@@ -179,6 +190,8 @@ fn lists_and_tables_are_the_stock_clients(lab: &Lab) {
         &["volume", "ls", "-q"],
         &["inspect", "box"],
         &["inspect", "box", "idle"],
+        &["inspect", "-s", "box"],
+        &["inspect", "data", "bridge", "base", "box"],
         &["inspect", "base"],
         &["inspect", "sea"],
         &["inspect", "--type", "volume", "data"],

@@ -14,6 +14,7 @@ mod functions;
 mod lex;
 mod parse;
 mod printf;
+mod structs;
 pub mod value;
 
 use std::collections::BTreeMap;

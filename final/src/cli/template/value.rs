@@ -5,6 +5,8 @@ use std::fmt::{self, Write};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 
+use super::structs;
+
 /// What a template works on.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
@@ -90,7 +92,7 @@ const MAPS: &[&str] = &[
     "Volumes",
 ];
 /// Fields that Docker leaves out of its JSON when they are empty, and that a template may ask for.
-const OPTIONAL: &[&str] = &["Health", "Healthcheck", "Platform", "SizeRootFs", "SizeRw"];
+const OPTIONAL: &[&str] = &["Health", "Healthcheck", "Init", "Platform", "SizeRootFs", "SizeRw"];
 
 impl Value {
     /// A field of a map or struct; `parent` is the field through which the map was reached. `None` where
@@ -104,6 +106,10 @@ impl Value {
             Some((_, value)) => Some(value.clone()),
             None if parent.is_some_and(|parent| MAPS.contains(&parent)) => {
                 Some(Value::Nothing(Absent::Value))
+            }
+            // A field of a struct that was left out because it is empty.
+            None if structs::fields(fields).is_some_and(|names| names.contains(&name)) => {
+                Some(Value::Text(String::new()))
             }
             None if OPTIONAL.contains(&name) => Some(Value::Nothing(Absent::Pointer)),
             None => None,
@@ -205,9 +211,17 @@ impl fmt::Display for Value {
                 f.write_char(']')
             }
             Value::Map(fields) => {
+                if let Some(names) = structs::fields(fields) {
+                    return structs::print(names, fields, f);
+                }
                 f.write_str("map[")?;
                 for (at, (key, value)) in Value::sorted(fields).into_iter().enumerate() {
-                    write!(f, "{}{key}:{}", if at > 0 { " " } else { "" }, Inside(value))?;
+                    write!(f, "{}{key}:", if at > 0 { " " } else { "" })?;
+                    match value {
+                        // `map[80/tcp:{}]`: in Docker's maps it is a struct without fields.
+                        Value::Map(inner) if inner.is_empty() => f.write_str("{}")?,
+                        other => Inside(other).fmt(f)?,
+                    }
                 }
                 f.write_char(']')
             }
