@@ -106,6 +106,13 @@ impl Course {
         Ok(Some(course))
     }
 
+    /// The exercise of which these words speak, as a test's do: `ex-03-4: …`.
+    pub fn named_in(&self, words: &str) -> Option<&Exercise> {
+        let place = |exercise: &Exercise| words.find(&format!("{}:", exercise.id));
+        let named = self.exercises.iter().filter_map(|exercise| Some((place(exercise)?, exercise)));
+        named.min_by_key(|(place, _)| *place).map(|(_, exercise)| exercise)
+    }
+
     /// The exercise with this id.
     pub fn exercise(&self, id: &str) -> Option<&Exercise> {
         self.exercises.iter().find(|exercise| exercise.id == id)

@@ -368,6 +368,7 @@ fn on_a_full_disk(fork: &Fork, words: &[&str]) -> Output {
         .args(command.get_args());
     limited
         .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .env_remove("CARGO_TARGET_DIR")
         .current_dir(fork.folder.path());
     limited.output().unwrap()
 }
@@ -393,6 +394,46 @@ fn watch_goes_from_one_red_test_to_the_next_and_ends_when_all_is_green() {
     fork.answer("    let _ = &a;\n    todo!(\"ex-01-2: Double\")\n", "    2 * a\n");
     until("The lesson is green");
     assert!(watch.wait().unwrap().success());
+}
+
+#[test]
+fn watch_leaves_for_later_what_cannot_be_run_here_and_says_at_the_end_what_is_left() {
+    let fork = Fork::new();
+    let ignored = "#[ignore = \"needs more\"]\nfn a_sum_is_a_sum";
+    fork.write("lessons/01-namespaces/tests/sums.rs", &TESTS.replace("fn a_sum_is_a_sum", ignored));
+    fork.says(&["start", "1"]);
+    let mut watch = fork.command(&["watch"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let first: Vec<_> = lines.by_ref().take_while(|line| !line.contains("waiting for you")).collect();
+    let first = first.join("\n");
+    assert!(first.contains("– ex-01-1  Add\n  left for later") && first.contains("✗ ex-01-2"), "{first}");
+    fork.answer("    let _ = &a;\n    todo!(\"ex-01-2: Double\")\n", "    2 * a\n");
+    let rest = lines.collect::<Vec<_>>().join("\n");
+    assert!(watch.wait().unwrap().success());
+    assert!(rest.contains("✓ ex-01-2") && rest.contains("Left:\n  ex-01-1  Add\n"), "{rest}");
+    assert!(rest.contains("needs more") && rest.contains("cargo workshop watch --sudo"), "{rest}");
+}
+
+#[test]
+fn a_test_of_all_exercises_sends_the_learner_to_the_one_that_it_names() {
+    let fork = Fork::new();
+    let both = "\n#[test]\nfn both_are_right() {\n    panic!(\"ex-01-2: half of it\");\n}\n";
+    fork.write("lessons/01-namespaces/tests/sums.rs", &format!("{TESTS}{both}"));
+    fork.says(&["start", "1"]);
+    fork.answer(BLANK_ADD, "    a + b\n");
+    fork.answer("    let _ = &a;\n    todo!(\"ex-01-2: Double\")\n", "    2 * a\n");
+    let red = fork.fails(&["check"]);
+    assert!(red.contains("✗ both_are_right\n  ex-01-2: half of it") && red.contains("hint ex-01-2"), "{red}");
+    assert!(red.contains("Write  lessons/01-namespaces/src/lib.rs:15"), "{red}");
+}
+
+#[test]
+fn who_has_no_sudo_is_told_that_it_is_missing() {
+    let fork = Fork::new();
+    fork.says(&["start", "1"]);
+    let output = fork.command(&["check", "--sudo"]).env("PATH", fork.path("bin")).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("no sudo on this machine"), "{output:?}");
 }
 
 #[test]

@@ -52,13 +52,13 @@ pub fn hint(home: &Path, language: Language, id: Option<&str>) -> Result<String>
         (Language::English, false) => "\nAgain, for one more.\n".to_owned(),
         (Language::Spanish, false) => "\nOtra vez, para una más.\n".to_owned(),
         (Language::English, true) => format!(
-            "\nThat was the last. To read: {}.\nThe answer itself: cargo workshop solve {}\n",
-            exercise.man.join(", "),
+            "\nThat was the last.\nTo read  {}\nThe answer itself: cargo workshop solve {}\n",
+            screen::wrapped(&exercise.man.join(", "), 9),
             exercise.id
         ),
         (Language::Spanish, true) => format!(
-            "\nEra la última. Para leer: {}.\nLa respuesta misma: cargo taller solve {}\n",
-            exercise.man.join(", "),
+            "\nEra la última.\nPara leer  {}\nLa respuesta misma: cargo taller solve {}\n",
+            screen::wrapped(&exercise.man.join(", "), 11),
             exercise.id
         ),
     };

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Error, Result};
+use anyhow::{Error, Result, bail};
 
 use crate::desk::{Desk, Standing};
 use crate::exercise::{Course, Exercise};
@@ -32,8 +32,34 @@ impl std::str::FromStr for What {
     }
 }
 
+/// What came of it.
+#[derive(Debug)]
+pub struct Checked {
+    /// The screen.
+    pub text: String,
+    /// How it ended.
+    pub end: End,
+}
+
+/// How it ended, for who goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// All of it is green.
+    Green,
+    /// Something is red, or doesn't compile.
+    Red,
+    /// Nothing is red, and this user, or this machine, can't run all of it: the reason.
+    CannotRun(String),
+}
+
 /// Runs them; the screen, and success if all of it is green.
 pub fn check(home: &Path, language: Language, what: &What, sudo: bool) -> Result<(String, ExitCode)> {
+    let Checked { text, end } = checked(home, language, what, sudo)?;
+    Ok((text, if end == End::Green { ExitCode::SUCCESS } else { ExitCode::FAILURE }))
+}
+
+/// The same, for who wants to know more of its end.
+pub fn checked(home: &Path, language: Language, what: &What, sudo: bool) -> Result<Checked> {
     let (mut desk, only) = match what {
         What::Current => (Desk::current(home, language)?, None),
         What::Lesson(number) => (Desk::open(home, language, *number)?, None),
@@ -42,16 +68,30 @@ pub fn check(home: &Path, language: Language, what: &What, sudo: bool) -> Result
             (desk, Some(exercise))
         }
     };
+    if sudo && !in_path("sudo") {
+        bail!(
+            "{}",
+            language.pick(
+                "there is no sudo on this machine: as root, install the package of that name, and allow yourself \
+                 to use it",
+                "en esta máquina no hay sudo: como root, instala el paquete de ese nombre y date permiso para \
+                 usarlo",
+            )
+        );
+    }
     let names = only.as_ref().map_or(vec![], |exercise| exercise.tests.clone());
     let package = format!("lesson-{:02}", desk.lesson.number);
     let judge = Judge { home, package, sudo, target: None };
     let verdicts = match judge.judge(&names)? {
-        Judged::NotCompiled(words) => return Ok((not_compiled(language, &words), ExitCode::FAILURE)),
+        Judged::NotCompiled(words) => {
+            return Ok(Checked { text: not_compiled(language, &words), end: End::Red });
+        }
         Judged::Ran(verdicts) => verdicts,
     };
     let exercises = only.map_or_else(|| desk.course.exercises.clone(), |exercise| vec![exercise]);
     let mut text = String::new();
     let mut next = None;
+    let mut only_ignored = true;
     for exercise in &exercises {
         let outcome = Outcome::of(exercise, &verdicts);
         let place = desk.place(exercise)?;
@@ -64,6 +104,7 @@ pub fn check(home: &Path, language: Language, what: &What, sudo: bool) -> Result
             }
         }
         let _ = writeln!(text, "{} {}  {}", outcome.mark(), exercise.id, exercise.title.of(language));
+        only_ignored &= !lost && matches!(outcome, Outcome::Green | Outcome::Ignored(..));
         if next.is_none() && (lost || !matches!(outcome, Outcome::Green)) {
             next = Some((exercise, outcome));
         }
@@ -76,22 +117,37 @@ pub fn check(home: &Path, language: Language, what: &What, sudo: bool) -> Result
     let whole = next.is_none() && names.is_empty();
     match next {
         Some((exercise, outcome)) => {
-            text += &outcome.explain(&desk, exercise)?;
-            return Ok((text, ExitCode::FAILURE));
+            text += &outcome.explain(&desk, exercise, sudo)?;
+            let end = match outcome {
+                Outcome::Ignored(_, reason) if only_ignored => End::CannotRun(reason.to_owned()),
+                _ => End::Red,
+            };
+            return Ok(Checked { text, end });
         }
         None if whole => {
             // Tests that belong to no exercise: the lesson isn't green while one of them is red.
             if let Some((name, Verdict::Red(words))) =
                 verdicts.iter().find(|(_, verdict)| matches!(verdict, Verdict::Red(_)))
             {
-                let _ = writeln!(text, "{} {name}\n\n{}", screen::red("✗"), indent(words));
-                return Ok((text, ExitCode::FAILURE));
+                // Of all exercises together; but its words mostly say whose work it looks at.
+                text += &format!("{} ", screen::red("✗"));
+                text += &match desk.course.named_in(words) {
+                    Some(exercise) => Outcome::Red(name, words).explain(&desk, exercise, sudo)?,
+                    None => failed(name, words, language),
+                };
+                return Ok(Checked { text, end: End::Red });
             }
             text += &gained(&desk, sudo);
         }
         None => {}
     }
-    Ok((text, ExitCode::SUCCESS))
+    Ok(Checked { text, end: End::Green })
+}
+
+/// Whether there is such a command.
+fn in_path(command: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(command).is_file())
 }
 
 /// The progress couldn't be written down.
@@ -134,25 +190,14 @@ impl<'a> Outcome<'a> {
     }
 
     /// One red test: what it says, where to write, where to read.
-    fn explain(&self, desk: &Desk, exercise: &Exercise) -> Result<String> {
+    fn explain(&self, desk: &Desk, exercise: &Exercise, sudo: bool) -> Result<String> {
         let language = desk.language;
-        let place = desk.must_place(exercise)?.shown(&desk.home);
+        // Without its anchors there is nothing to go on with, however green it is.
+        desk.must_place(exercise)?;
         let (name, words) = match self {
             Outcome::Green => return Ok(String::new()),
             Outcome::Red(name, words) => (name, (*words).to_owned()),
-            Outcome::Ignored(name, reason) => (
-                name,
-                match language {
-                    Language::English => format!(
-                        "It can't be run here: {reason}.\nAs root it may be: add --sudo to the command. What this \
-                         machine lacks: cargo workshop doctor"
-                    ),
-                    Language::Spanish => format!(
-                        "No puede correr aquí: {reason}.\nComo root tal vez sí: agrega --sudo al comando. Qué le falta \
-                         a esta máquina: cargo taller doctor"
-                    ),
-                },
-            ),
+            Outcome::Ignored(name, reason) => (name, cannot_run(language, reason, sudo)),
             Outcome::Absent(name) => (
                 name,
                 language
@@ -163,18 +208,46 @@ impl<'a> Outcome<'a> {
                     .to_owned(),
             ),
         };
-        let man = exercise.man.join(", ");
+        // A test of one exercise may fail by the answer to another, and then says so.
+        let exercise = desk.course.named_in(&words).unwrap_or(exercise);
+        let place = desk.must_place(exercise)?.shown(&desk.home);
         let (write, read, hint) = match language {
             Language::English => ("Write", "Read ", format!("Stuck  cargo workshop hint {}", exercise.id)),
             Language::Spanish => {
                 ("Escribe en", "Lee       ", format!("Una pista:  cargo taller hint {}", exercise.id))
             }
         };
-        Ok(format!(
-            "{}\n{}\n\n{write}  {place}\n{read}  {man}\n{hint}\n",
-            screen::bold(name),
-            indent(&in_plain_words(&words, language))
-        ))
+        let man = screen::wrapped(&exercise.man.join(", "), read.len() + 2);
+        Ok(format!("{}\n{write}  {place}\n{read}  {man}\n{hint}\n", failed(name, &words, language)))
+    }
+}
+
+/// A test's name, and what it says.
+fn failed(name: &str, words: &str, language: Language) -> String {
+    format!("{}\n{}\n", screen::bold(name), indent(&in_plain_words(words, language)))
+}
+
+/// Why it wasn't run, and what may help.
+fn cannot_run(language: Language, reason: &str, sudo: bool) -> String {
+    match (language, sudo) {
+        (Language::English, false) => format!(
+            "It can't be run here: {reason}.\nAs root it may be: add --sudo to the command. What this \
+             machine lacks: cargo workshop doctor"
+        ),
+        (Language::English, true) => {
+            format!(
+                "It can't be run here: {reason}.\nWhat this machine lacks: sudo target/debug/workshop doctor"
+            )
+        }
+        (Language::Spanish, false) => format!(
+            "No puede correr aquí: {reason}.\nComo root tal vez sí: agrega --sudo al comando. Qué le falta \
+             a esta máquina: cargo taller doctor"
+        ),
+        (Language::Spanish, true) => {
+            format!(
+                "No puede correr aquí: {reason}.\nQué le falta a esta máquina: sudo target/debug/workshop doctor"
+            )
+        }
     }
 }
 
