@@ -76,8 +76,14 @@ fn the_doctor_names_every_lesson_in_both_languages() {
 
 #[test]
 fn without_words_it_says_what_to_do_next() {
-    let english = text(&workshop(&[]));
-    let spanish = text(&workshop(&["--lang", "es"]));
+    // In a folder where nobody has begun a lesson: in this one a learner may have.
+    let folder = tempfile::TempDir::new().unwrap();
+    let begin = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_workshop"));
+        command.args(words).env("LC_ALL", "C").env("CARGO_MANIFEST_DIR", folder.path().join("workshop"));
+        text(&command.output().unwrap())
+    };
+    let (english, spanish) = (begin(&[]), begin(&["--lang", "es"]));
     assert!(english.contains("Next:") && english.contains("cargo workshop doctor"), "{english}");
     assert!(spanish.contains("Sigue:") && spanish.contains("cargo taller doctor"), "{spanish}");
 }

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 
 use crate::desk::{Desk, Standing};
 use crate::language::Language;
-use crate::{region, screen};
+use crate::{doctor, region, screen};
 
 /// Blanks what isn't blank yet. Answers are replaced only if `yes`, or after asking.
 pub fn start(home: &Path, language: Language, number: u8, yes: bool) -> Result<String> {
@@ -71,9 +71,16 @@ pub fn start(home: &Path, language: Language, number: u8, yes: bool) -> Result<S
     let title = screen::bold(&format!("{number}. {}", desk.lesson.title(language)));
     let folder = desk.lesson.folder;
     let first_title = first.title.of(language);
+    let with_root = match doctor::needs_root(number) {
+        true => language.pick(
+            "\n(Some of them run here only with --sudo: cargo workshop doctor says why.)",
+            "\n(Algunas aquí solo corren con --sudo: cargo taller doctor dice por qué.)",
+        ),
+        false => "",
+    };
     text += &match language {
         Language::English => format!(
-            "{title}. Blank exercises: {}. Red tests, as they should be: {red}.\n\n\
+            "{title}. Blank exercises: {}. Red tests, as they should be: {red}.{with_root}\n\n\
              Read    book/en/src/{folder}.md   (cargo run -p book -- serve)\n\
              Open    {place}\n        {}: {first_title}, about {} minutes\n\
              Write   your code in the place of `let _ = …` (it names what you will need) and\n        \
@@ -85,7 +92,7 @@ pub fn start(home: &Path, language: Language, number: u8, yes: bool) -> Result<S
             first.minutes
         ),
         Language::Spanish => format!(
-            "{title}. Ejercicios en blanco: {}. Pruebas en rojo, como debe ser: {red}.\n\n\
+            "{title}. Ejercicios en blanco: {}. Pruebas en rojo, como debe ser: {red}.{with_root}\n\n\
              Lee       book/es/src/{folder}.md   (cargo run -p book -- serve)\n\
              Abre      {place}\n          {}: {first_title}, unos {} minutos\n\
              Escribe   tu código en lugar de `let _ = …` (nombra lo que vas a necesitar) y de\n          \

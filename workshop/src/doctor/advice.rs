@@ -115,8 +115,8 @@ impl Advice {
                 "Un cgroup que tiene procesos no puede ceder controladores, y el tuyo los tiene. En un contenedor (el\ndev container lo hace solo), en la carpeta del repositorio:\n\n  sudo .devcontainer/cgroups",
             ),
             LimitsAsRoot => say(
-                "This machine hands no cgroup over to ordinary users. Run lesson 3's tests as root, by \"cargo workshop\nwatch --sudo\"; the others work without.",
-                "Esta máquina no les cede ningún cgroup a los usuarios comunes. Corre como root las pruebas de la\nlección 3, con «cargo taller watch --sudo»; las demás funcionan sin eso.",
+                "This machine hands no cgroup over to ordinary users, and only root can set limits. For lesson 3:\n\n  cargo workshop watch --sudo\n\nExercises 4 and 6 need it; the other four, and the other lessons, work without.",
+                "Esta máquina no les cede ningún cgroup a los usuarios comunes, y solo root puede poner límites.\nPara la lección 3:\n\n  cargo taller watch --sudo\n\nLo necesitan los ejercicios 4 y 6; los otros cuatro, y las demás lecciones, funcionan sin eso.",
             ),
             OverlayPlace => say(
                 "The file system that holds canoa's data can't hold an overlay's writable layer (another overlay,\nNFS and some others can't). Put the data on ext4, xfs, btrfs or tmpfs: --data-root for the daemon.",

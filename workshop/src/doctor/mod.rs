@@ -33,6 +33,20 @@ pub fn doctor(language: Language) -> (String, ExitCode) {
     (report::report(language, &machine, &results), if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Whether an ordinary user can't run all of this lesson's tests on this machine, and root perhaps can.
+#[cfg(target_os = "linux")]
+pub fn needs_root(lesson: u8) -> bool {
+    let stops = |trial: &trial::Trial| trial.required() && trial.lesson() == lesson;
+    !machine::Machine::look().root
+        && trial::Trial::for_user(false).filter(stops).any(|trial| trial.run().is_err())
+}
+
+/// There is nothing to try.
+#[cfg(not(target_os = "linux"))]
+pub fn needs_root(_: u8) -> bool {
+    false
+}
+
 /// Containers are made of the Linux kernel: elsewhere there is nothing to try.
 #[cfg(not(target_os = "linux"))]
 pub fn doctor(language: Language) -> (String, ExitCode) {
