@@ -190,7 +190,8 @@ fn pass_controllers_on(
         //    `cgroup.subtree_control`: words with spaces between.
         let there = files::read(&group.join("cgroup.controllers"))?;
         let passed_on = files::read(&group.join("cgroup.subtree_control"))?;
-        // 3. Pass on what it has and doesn't pass on yet. A failure is one only for who is `needed`.
+        // 3. Of all `CONTROLLERS`, pass on those that it has and doesn't pass on yet. A failure is one only
+        //    for who is `needed`.
         for controller in CONTROLLERS {
             let has = |list: &str| list.split_whitespace().any(|word| word == controller);
             if !has(&there) || has(&passed_on) {

@@ -80,8 +80,8 @@ fn controllers_are_passed_on_from_the_top_down() {
     for controller in CONTROLLERS {
         assert!(
             has.iter().any(|word| word == controller),
-            "ex-03-3: {INSIDE} has no {controller}: each group above it has to pass it on, from the top down. \
-             Asked for, in this order: {:?}",
+            "ex-03-3: {INSIDE} has no {controller}: each group above it has to pass it on, from the top down, \
+             needed or not. Asked for, in this order: {:?}",
             tree.asked.borrow()
         );
     }
@@ -100,6 +100,19 @@ fn what_is_passed_on_already_is_not_asked_for_again() {
     tree.pass_all_on(&[]).unwrap();
     // A write to the kernel's file would wait for others, and may make room where there is no need.
     assert_eq!(tree.asked.take(), [""; 0], "ex-03-3: these are in cgroup.subtree_control already");
+}
+
+#[test]
+fn a_controller_is_known_by_its_whole_name() {
+    let tree = Tree::new();
+    tree.pass_on(tree.top.path(), "cpuset").unwrap();
+    let passed = tree.pass_all_on(&["cpu"]);
+    let has = tree.words(Path::new(INSIDE), "cgroup.controllers");
+    assert!(
+        passed.is_ok() && has.contains(&"cpu".to_owned()),
+        "ex-03-3: cpuset was passed on before, and that says nothing of cpu: compare whole words. {INSIDE} has \
+         {has:?}; {passed:?}"
+    );
 }
 
 #[test]

@@ -109,7 +109,10 @@ fn the_exit_code_of_a_container_that_was_killed_for_memory_is_137() {
     let hog = format!("head -c {bytes} /dev/zero | tail -c {bytes} > /dev/null; exit $?");
     let output = lesson(&["--memory", "16m", "sh", "-c", &hog]);
     assert_eq!(output.status.code(), Some(137), "ex-03-6: 128 + 9, and a word of why: {output:?}");
-    assert!(error(&output).contains("out of memory"), "ex-03-6: it should say so: {output:?}");
+    assert!(
+        error(&output).contains("out of memory"),
+        "ex-03-4: step 6 should say \"out of memory\" on stderr, after the kernel has killed: {output:?}"
+    );
 }
 
 fn a_program_within_its_memory_is_left_alone() {
