@@ -45,7 +45,9 @@ pub async fn unpause(engine: &Arc<Engine>, container: &Arc<Container>) -> Result
         let message = format!("Container {} is not paused", container.id);
         return Err(Error { kind: Kind::Internal, message });
     }
-    go_on(engine, container).await.map_err(|error| cannot("unpause", container, error))
+    go_on(engine, container).await.map_err(|error| cannot("unpause", container, error))?;
+    engine.events.container("unpause", container);
+    Ok(())
 }
 
 /// Lets a paused container go on, for whoever ends it: a frozen process takes no signal.
@@ -56,9 +58,7 @@ pub async fn go_on(engine: &Arc<Engine>, container: &Arc<Container>) -> Result<(
             state.status = Status::Running;
         }
     })
-    .await?;
-    engine.events.container("unpause", container);
-    Ok(())
+    .await
 }
 
 async fn freeze(engine: &Arc<Engine>, container: &Arc<Container>, frozen: bool) -> Result<()> {

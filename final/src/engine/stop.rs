@@ -67,15 +67,19 @@ async fn send(engine: &Arc<Engine>, container: &Arc<Container>, signal: i32) -> 
     if ends(container, signal) {
         restart::stopped_by_hand(engine, container).await?;
     }
+    let paused = container.state().status == Status::Paused && ends(container, signal);
     if process.is_alive() {
         // Before its death is told, which it may cause.
         engine.events.container_with("kill", container, &[("signal", &signal.to_string())]);
+        if paused {
+            engine.events.container("unpause", container);
+        }
     }
     let sent = blocking(move || processes::signal(process, signal)).await.map_err(cannot)?;
     if !sent {
         return Err(cannot(Error::conflict(format!("Container {} is not running", container.id))));
     }
-    if container.state().status == Status::Paused && ends(container, signal) {
+    if paused {
         // What stands still doesn't hear it. (Only SIGKILL, on cgroup v2: then it is gone already.)
         let went_on = pause::go_on(engine, container).await;
         if process.is_alive() {

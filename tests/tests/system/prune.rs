@@ -327,6 +327,15 @@ fn pruning_prints_what_the_stock_client_prints(lab: &Lab) {
     }
 }
 
+/// At its end that of another thread comes, too.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 fn pruning_never_takes_what_somebody_is_about_to_use(lab: &Lab) {
     assert!(Kind::of_the_engine().is_canoa());
     lab.canoa(&["run", "--rm", "base", "true"]).ok();
@@ -341,6 +350,8 @@ fn pruning_never_takes_what_somebody_is_about_to_use(lab: &Lab) {
         Ran::new(words.join(" "), command.output().unwrap())
     };
     let pruned = std::thread::scope(|scope| {
+        // Also where something below fails: else nobody would hear of it.
+        let _ends = Ends(&over);
         let pruner = scope.spawn(|| {
             let mut times = 0;
             while !over.load(Ordering::Relaxed) {
