@@ -13,11 +13,13 @@ use serde_json::Value;
 use super::docker_client::docker;
 
 const DOCKER: &[Need] = &[Need::Canoa, Need::Tool("docker")];
+const CURL: &[Need] = &[Need::Tool("curl")];
+const CANOA: &[Need] = &[Need::Canoa, Need::Tool("curl")];
 
 pub const CASES: &[Case] = &[
-    case!(system_df_counts_what_du_counts),
-    case!(a_layer_of_two_images_counts_once).needs(&[Need::Canoa]),
-    case!(system_df_tells_of_the_kinds_that_are_asked_for),
+    case!(system_df_counts_what_du_counts).needs(CURL),
+    case!(a_layer_of_two_images_counts_once).needs(CANOA),
+    case!(system_df_tells_of_the_kinds_that_are_asked_for).needs(CURL),
     case!(system_df_prints_what_the_stock_client_prints).needs(DOCKER).within(180),
 ];
 
@@ -162,7 +164,6 @@ fn system_df_prints_what_the_stock_client_prints(lab: &Lab) {
     same(&["system", "df"]);
     same(&["system", "df", "-v"]);
     furnish(lab);
-    lab.canoa(&["pause", "box"]).ok();
     for words in [
         &[][..],
         &["-v"],

@@ -14,13 +14,14 @@ use serde_json::Value;
 use super::docker_client::docker;
 
 const DOCKER: &[Need] = &[Need::Canoa, Need::Tool("docker")];
+const CURL: &[Need] = &[Need::Tool("curl")];
 
 pub const CASES: &[Case] = &[
     case!(a_containers_life_is_told_step_by_step).within(180),
     case!(what_is_done_to_a_container_is_told_with_what_belongs_to_it).within(180),
     case!(events_of_images_networks_and_volumes_are_told),
-    case!(events_are_chosen_by_filters_in_both_forms).within(180),
-    case!(the_past_is_kept_for_a_while_and_then_what_comes_is_told).within(180),
+    case!(events_are_chosen_by_filters_in_both_forms).needs(CURL).within(180),
+    case!(the_past_is_kept_for_a_while_and_then_what_comes_is_told).needs(CURL).within(180),
     case!(the_stock_client_prints_the_same_events).needs(DOCKER),
     case!(a_container_killed_for_want_of_memory_is_told_of).needs(&[Need::Controller("memory")]),
 ];
