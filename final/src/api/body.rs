@@ -48,9 +48,8 @@ pub fn parse_create(bytes: &Bytes) -> Result<ContainerCreateBody> {
     }
     words(host, "CapAdd")?;
     words(host, "CapDrop")?;
-    if field_of(&value, "MacAddress").and_then(Value::as_str).is_some_and(|mac| !mac.is_empty()) {
-        return Err(Error::unsupported("--mac-address"));
-    }
+    let mac = field_of(&value, "MacAddress").and_then(Value::as_str).filter(|mac| !mac.is_empty());
+    let mac = mac.map(str::to_owned);
     let networking = &mut value["NetworkingConfig"];
     regular_keys::<NetworkingConfig>(networking);
     if let Some(endpoints) = networking.get_mut("EndpointsConfig") {
@@ -59,7 +58,23 @@ pub fn parse_create(bytes: &Bytes) -> Result<ContainerCreateBody> {
             regular_keys::<EndpointSettings>(endpoint);
         }
     }
-    from_value(value)
+    let mut body = from_value(value)?;
+    if let Some(mac) = mac {
+        give_mac(&mut body, mac);
+    }
+    Ok(body)
+}
+
+/// Before version 1.44 a container had one hardware address: that on its first network.
+fn give_mac(body: &mut ContainerCreateBody, mac: String) {
+    let mode = body.host_config.as_ref().and_then(|host| host.network_mode.clone()).unwrap_or_default();
+    let networking = body.networking_config.get_or_insert_default();
+    let endpoints = networking.endpoints_config.get_or_insert_default();
+    let first = if endpoints.contains_key(&mode) { mode } else { "default".to_owned() };
+    let endpoint = endpoints.entry(first).or_default();
+    if endpoint.mac_address.as_deref().unwrap_or_default().is_empty() {
+        endpoint.mac_address = Some(mac);
+    }
 }
 
 /// Parses the body of an update request.
@@ -253,11 +268,22 @@ mod tests {
         for (text, flag) in [
             (r#"{"HostConfig":{"KernelMemory":1048576}}"#, "--kernel-memory"),
             (r#"{"hostconfig":{"kernelmemorytcp":1048576}}"#, "--kernel-memory-tcp"),
-            (r#"{"MacAddress":"02:42:ac:11:00:09"}"#, "--mac-address"),
         ] {
             assert!(create(text).unwrap_err().message.contains(flag), "{text}");
         }
         create(r#"{"HostConfig":{"KernelMemory":0},"MacAddress":""}"#).unwrap();
+    }
+
+    #[test]
+    fn the_hardware_address_of_old_clients_is_that_on_the_first_network() {
+        let mac = |json: &str, network: &str| {
+            let all = create(json).unwrap().networking_config.unwrap().endpoints_config.unwrap();
+            all[network].mac_address.clone().unwrap()
+        };
+        assert_eq!(mac(r#"{"MacAddress":"02:42:ac:11:00:09"}"#, "default"), "02:42:ac:11:00:09");
+        let sea = r#"{"MacAddress":"02:42:ac:11:00:09","HostConfig":{"NetworkMode":"sea"},
+            "NetworkingConfig":{"EndpointsConfig":{"sea":{}}}}"#;
+        assert_eq!(mac(sea, "sea"), "02:42:ac:11:00:09");
     }
 
     #[test]

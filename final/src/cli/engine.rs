@@ -33,6 +33,14 @@ pub struct Flags {
     /// Its key; without it key.pem in the same folder
     #[arg(long, value_name = "FILE")]
     tlskey: Option<PathBuf>,
+    // Docker's, for scripts that have them: our client says all it has to say without them.
+    /// Say more
+    #[arg(short = 'D', long, hide = true)]
+    debug: bool,
+    /// How much to say: debug, info, warn, error, fatal
+    #[arg(short, long, hide = true, value_name = "LEVEL",
+          value_parser = ["debug", "info", "warn", "error", "fatal", "panic", "trace"])]
+    log_level: Option<String>,
 }
 
 impl From<Flags> for Wish {

@@ -14,6 +14,9 @@ pub struct Args {
     /// Also when a stopped container uses it
     #[arg(short, long)]
     force: bool,
+    /// Leave the unnamed images that it was made from
+    #[arg(long)]
+    no_prune: bool,
     /// Images
     #[arg(required = true, value_name = "IMAGE", value_parser = parse::name)]
     images: Vec<String>,
@@ -33,16 +36,23 @@ struct Removed {
 pub async fn run(client: &Client, args: Args) -> Outcome {
     let mut code = 0;
     for image in &args.images {
-        if let Err(failure) = remove(client, image, args.force).await {
-            code = output::report(failure)?;
+        let path = Path::new("/images").image(image).flag("force", args.force).flag("noprune", args.no_prune);
+        match client.delete(path).await {
+            Ok(answer) => tell(image, &answer)?,
+            Err(error) => {
+                // By force, what isn't there needs no removing.
+                let settled = args.force && error.is_not_found();
+                let failed = output::report(error.into())?;
+                code = if settled { code } else { failed };
+            }
         }
     }
     Ok(code)
 }
 
-async fn remove(client: &Client, image: &str, force: bool) -> Result<(), Failure> {
-    let bytes = client.delete(Path::new("/images").image(image).flag("force", force)).await?;
-    let removed: Vec<Removed> = serde_json::from_slice(&bytes)
+/// What went with it.
+fn tell(image: &str, answer: &[u8]) -> Result<(), Failure> {
+    let removed: Vec<Removed> = serde_json::from_slice(answer)
         .map_err(|error| Failure::new(format!("reading what was removed of {image}: {error}")))?;
     for one in removed {
         if let Some(name) = one.untagged {

@@ -49,13 +49,16 @@ pub struct Endpoint {
     /// The address that it was asked to have (`--ip`).
     #[serde(default)]
     pub wanted: Option<Ipv4Addr>,
+    /// The hardware address that it was asked to have (`--mac-address`).
+    #[serde(default)]
+    pub wanted_mac: Option<[u8; 6]>,
 }
 
 impl Endpoint {
     /// The wish alone, as it is while the container doesn't run.
     fn at_rest(&self) -> Endpoint {
-        let Endpoint { network, aliases, wanted, .. } = self.clone();
-        Endpoint { network, aliases, wanted, ..Endpoint::default() }
+        let Endpoint { network, aliases, wanted, wanted_mac, .. } = self.clone();
+        Endpoint { network, aliases, wanted, wanted_mac, ..Endpoint::default() }
     }
 
     /// Reads a wish as clients write it.
@@ -88,8 +91,27 @@ impl Endpoint {
                  configured subnets",
             ));
         }
-        Ok(Endpoint { network: network.id.clone(), aliases, wanted, ..Endpoint::default() })
+        let mac = settings.mac_address.as_deref().filter(|text| !text.is_empty());
+        let wanted_mac = mac.map(parse_mac).transpose()?;
+        if wanted_mac.is_some() && network.driver != "bridge" {
+            return Err(Error::invalid("conflicting options: mac-address and the network mode"));
+        }
+        Ok(Endpoint { network: network.id.clone(), aliases, wanted, wanted_mac, ..Endpoint::default() })
     }
+}
+
+/// `02:42:ac:1d:00:02`, with dashes too: the address of one interface, not of a group of them.
+fn parse_mac(text: &str) -> Result<[u8; 6]> {
+    let invalid = || Error::invalid(format!("invalid MAC address: {text}"));
+    let pairs: Vec<&str> = text.split([':', '-']).collect();
+    let byte = |pair: &&str| match pair.len() {
+        2 if !pair.starts_with('+') => u8::from_str_radix(pair, 16).map_err(|_| invalid()),
+        _ => Err(invalid()),
+    };
+    let bytes = pairs.iter().map(byte).collect::<Result<Vec<u8>>>()?;
+    let mac: [u8; 6] = bytes.try_into().map_err(|_| invalid())?;
+    // The lowest bit of the first byte says that it is a group's; nobody is at address zero.
+    if mac[0] & 1 == 1 || mac == [0; 6] { Err(invalid()) } else { Ok(mac) }
 }
 
 /// The network whose gateway is the way out: the first by name of those that lead out.
@@ -204,7 +226,7 @@ impl Networks {
                 Ipv4Net::new(address, length).map_err(|error| Error::internal("taking an address", error))?,
             ),
             gateway: Some(bridge.gateway.addr()).filter(|_| !network.internal),
-            mac: Some(bridge::mac_of(address)),
+            mac: Some(wish.wanted_mac.unwrap_or_else(|| bridge::mac_of(address))),
             interface: interface.to_owned(),
             ..wish.at_rest()
         })
@@ -240,4 +262,20 @@ pub fn shared_network(engine: &Engine, config: &Config) -> Result<Option<PathBuf
 /// The addresses of a container, one for each of its networks.
 pub fn addresses(networks: &BTreeMap<String, Endpoint>) -> Vec<IpAddr> {
     networks.values().filter_map(|endpoint| Some(endpoint.address?.addr().into())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hardware_address_is_six_bytes_and_no_groups() {
+        assert_eq!(parse_mac("02:42:ac:1D:00:02").unwrap(), [2, 0x42, 0xac, 0x1d, 0, 2]);
+        assert_eq!(parse_mac("02-42-ac-1d-00-02").unwrap()[5], 2);
+        for wrong in
+            ["", "02:42", "02:42:ac:1d:00:0", "+2:42:ac:1d:00:02", "03:00:00:00:00:01", "00:00:00:00:00:00"]
+        {
+            assert!(parse_mac(wrong).unwrap_err().message.contains("invalid MAC address"), "{wrong}");
+        }
+    }
 }

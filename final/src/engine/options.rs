@@ -187,7 +187,6 @@ pub fn check_endpoint(endpoint: &EndpointSettings) -> Result<()> {
     refuse(&[
         ("--ip6", ipam.is_some_and(|ipam| given(&ipam.ipv6_address))),
         ("--link-local-ip", ipam.is_some_and(|ipam| filled(&ipam.link_local_ips))),
-        ("--mac-address", given(&endpoint.mac_address)),
         ("--link", filled(&endpoint.links)),
         ("gw-priority", endpoint.gw_priority.is_some_and(|priority| priority != 0)),
         ("driver options of a network", endpoint.driver_opts.as_ref().is_some_and(|list| !list.is_empty())),

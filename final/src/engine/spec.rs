@@ -155,6 +155,9 @@ fn spec(
     if let Some(domain) = config.body.domainname.as_ref().filter(|domain| !domain.is_empty()) {
         builder = builder.domainname(domain.clone());
     }
+    if let Some(annotations) = host.annotations.as_ref().filter(|annotations| !annotations.is_empty()) {
+        builder = builder.annotations(annotations.clone());
+    }
     builder.build()
 }
 

@@ -15,6 +15,10 @@ pub const CASES: &[Case] = &[
     case!(variables_come_from_files_and_flags_win),
     case!(the_stop_signal_and_the_patience_are_the_containers_own),
     case!(what_the_kernel_shows_of_a_container_is_what_docker_asked_for).needs(&[Need::Tool("docker")]),
+    case!(a_container_has_the_hardware_address_that_was_asked_for).in_both_forms(),
+    case!(docker_gives_the_hardware_address_that_was_asked_for).needs(&[Need::Tool("docker")]),
+    case!(options_that_change_nothing_here_are_taken_and_shown).needs(&[Need::Canoa]),
+    case!(what_is_not_there_is_removed_by_force).in_both_forms(),
     case!(options_that_canoa_has_not_are_refused_by_their_names).needs(&[Need::Tool("docker")]),
 ];
 
@@ -108,7 +112,7 @@ fn options_that_canoa_has_not_are_refused_by_their_names(lab: &Lab) {
         (&["--blkio-weight", "500"], "--blkio-weight: canoa can't do that yet"),
         (&["--device-read-bps", "/dev/null:1m"], "--device-read-bps: canoa can't do that yet"),
         (&["--memory-swappiness", "5"], "--memory-swappiness: canoa can't do that yet"),
-        (&["--mac-address", "02:42:ac:11:00:09"], "--mac-address: canoa can't do that yet"),
+        (&["--mac-address", "03:42:ac:11:00:09"], "invalid MAC address: 03:42:ac:11:00:09"),
         (&["--volume-driver", "cloud", "-v", "x:/x"], "--volume-driver: canoa can't do that yet"),
         (&["--log-driver", "syslog"], "logger: no log driver named 'syslog' is registered"),
     ] {
@@ -117,4 +121,45 @@ fn options_that_canoa_has_not_are_refused_by_their_names(lab: &Lab) {
     }
     docker(lab, &["ps", "-aq"]).ok().says("");
     docker(lab, &["volume", "ls", "-q"]).ok().says("");
+}
+
+fn a_container_has_the_hardware_address_that_was_asked_for(lab: &Lab) {
+    hardware_address(|arguments| lab.canoa(arguments));
+}
+
+fn docker_gives_the_hardware_address_that_was_asked_for(lab: &Lab) {
+    hardware_address(|arguments| docker(lab, arguments));
+}
+
+fn hardware_address(client: impl Fn(&[&str]) -> Ran) {
+    let flags = ["run", "--name", "box", "--mac-address", "02:42:AC:1d:00:99"];
+    let look = ["base", "cat", "/sys/class/net/eth0/address"];
+    client(&[&flags[..], &look].concat()).ok().says("02:42:ac:1d:00:99");
+    // The next start has it as well, and so has a network of one's own.
+    client(&["start", "-a", "box"]).ok().says("02:42:ac:1d:00:99");
+    client(&["network", "create", "sea"]).ok();
+    let place = ["run", "--name", "other", "--network", "name=sea,mac-address=02:42:ac:1d:00:98"];
+    client(&[&place[..], &look].concat()).ok().says("02:42:ac:1d:00:98");
+    for (wrong, words) in [
+        (&["--mac-address", "02:42"][..], "mac address"),
+        (&["--mac-address", "02:42:ac:1d:00:99", "--network", "host"], "mac-address and the network mode"),
+    ] {
+        client(&[&["create"], wrong, &["base"]].concat()).complains_about(words);
+    }
+}
+
+fn options_that_change_nothing_here_are_taken_and_shown(lab: &Lab) {
+    let flags = ["--userns", "host", "--isolation", "default", "--volume-driver", "local"];
+    let create = ["create", "--name", "box", "--annotation", "com.example=why"];
+    lab.canoa(&[&create[..], &flags, &["base", "true"]].concat()).ok();
+    let host = lab.inspect("box")["HostConfig"].clone();
+    assert_eq!((&host["UsernsMode"], &host["VolumeDriver"]), (&"host".into(), &"local".into()));
+    assert_eq!(host["Annotations"], serde_json::json!({ "com.example": "why" }));
+    lab.canoa(&["-D", "--log-level", "debug", "ps", "-aq"]).ok();
+    lab.canoa(&["--log-level", "loud", "ps"]).exits(1).complains_about("loud");
+}
+
+fn what_is_not_there_is_removed_by_force(lab: &Lab) {
+    lab.canoa(&["rmi", "nope"]).exits(1).complains_about("No such image: nope");
+    lab.canoa(&["rmi", "-f", "--no-prune", "nope"]).ok().complains_about("No such image: nope");
 }

@@ -116,7 +116,8 @@ pub fn endpoints(engine: &Engine, record: &Record<Config>) -> BTreeMap<String, E
             ipam_config: endpoint.wanted.map(|address| json!({ "IPv4Address": address.to_string() })),
             links: None,
             aliases: (!endpoint.aliases.is_empty()).then(|| endpoint.aliases.clone()),
-            mac_address: address.mac_address,
+            // While it doesn't run, the one that was asked for.
+            mac_address: endpoint.mac.or(endpoint.wanted_mac).map(mac_text).unwrap_or_default(),
             driver_opts: None,
             gw_priority: 0,
             network_id: endpoint.network.clone(),

@@ -19,6 +19,9 @@ pub struct Networks {
     /// Its address on its (first) network
     #[arg(long, value_name = "ADDRESS")]
     ip: Option<String>,
+    /// Its hardware address on its (first) network: 02:42:ac:1d:00:02
+    #[arg(long, value_name = "ADDRESS")]
+    mac_address: Option<String>,
     /// Name server to ask
     #[arg(long, value_name = "ADDRESS")]
     dns: Vec<String>,
@@ -47,17 +50,21 @@ impl Networks {
     pub(super) fn endpoints(&self) -> Result<(String, HashMap<String, EndpointSettings>), Failure> {
         let mut places = self.network.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
         if places.is_empty() {
-            places.push(("default".to_owned(), vec![], None));
+            places.push(Place { name: "default".to_owned(), ..Place::default() });
         }
-        let (first, aliases, ip) = &mut places[0];
-        let first = first.clone();
-        aliases.extend(self.network_alias.iter().cloned());
+        let place = &mut places[0];
+        let first = place.name.clone();
+        place.aliases.extend(self.network_alias.iter().cloned());
         if self.ip.is_some() {
-            ip.clone_from(&self.ip);
+            place.ip.clone_from(&self.ip);
+        }
+        if self.mac_address.is_some() {
+            place.mac.clone_from(&self.mac_address);
         }
         let mut all = HashMap::new();
-        for (name, aliases, ip) in places {
-            if all.insert(name.clone(), endpoint(aliases, ip)).is_some() {
+        for Place { name, aliases, ip, mac } in places {
+            let settings = EndpointSettings { mac_address: mac, ..endpoint(aliases, ip) };
+            if all.insert(name.clone(), settings).is_some() {
                 let words = format!("network {name:?} is specified multiple times");
                 return Err(Failure::new(words).code(125));
             }
@@ -76,25 +83,39 @@ pub fn endpoint(aliases: Vec<String>, ip: Option<String>) -> EndpointSettings {
     }
 }
 
-/// `sea`, or `name=sea,alias=db,ip=10.5.0.7`.
-fn parse(text: &str) -> Result<(String, Vec<String>, Option<String>), Failure> {
+/// What is wanted on one network.
+#[derive(Debug, Clone, Default)]
+struct Place {
+    name: String,
+    aliases: Vec<String>,
+    ip: Option<String>,
+    mac: Option<String>,
+}
+
+/// `sea`, or `name=sea,alias=db,ip=10.5.0.7,mac-address=02:42:0a:05:00:07`.
+fn parse(text: &str) -> Result<Place, Failure> {
+    let mut place = Place::default();
     if !text.contains('=') {
-        return Ok((text.to_owned(), vec![], None));
+        return Ok(Place { name: text.to_owned(), ..place });
     }
-    let (mut name, mut aliases, mut ip) = (None, vec![], None);
     for part in text.split(',') {
         match part.split_once('=') {
-            Some(("name", value)) if !value.is_empty() => name = Some(value.to_owned()),
-            Some(("alias", value)) => aliases.push(value.to_owned()),
-            Some(("ip", value)) => ip = Some(value.to_owned()),
+            Some(("name", value)) => place.name = value.to_owned(),
+            Some(("alias", value)) => place.aliases.push(value.to_owned()),
+            Some(("ip", value)) => place.ip = Some(value.to_owned()),
+            Some(("mac-address", value)) => place.mac = Some(value.to_owned()),
             _ => {
-                let words = format!("--network {text:?}: {part:?} is neither name=…, alias=… nor ip=…");
+                let words = format!(
+                    "--network {text:?}: {part:?} is neither name=…, alias=…, ip=… nor mac-address=…"
+                );
                 return Err(Failure::new(words).code(125));
             }
         }
     }
-    let missing = || Failure::new(format!("--network {text:?}: the name is missing: name=…")).code(125);
-    Ok((name.ok_or_else(missing)?, aliases, ip))
+    match place.name.is_empty() {
+        true => Err(Failure::new(format!("--network {text:?}: the name is missing: name=…")).code(125)),
+        false => Ok(place),
+    }
 }
 
 #[cfg(test)]

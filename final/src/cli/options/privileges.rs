@@ -55,6 +55,18 @@ pub struct Privileges {
     /// Host name: host
     #[arg(long, value_name = "MODE")]
     uts: Option<String>,
+    /// Users that it sees: host
+    #[arg(long, value_name = "MODE")]
+    userns: Option<String>,
+    /// A note for whoever reads its OCI configuration
+    #[arg(long, value_name = "NAME=VALUE", value_parser = annotation)]
+    annotation: Vec<(String, String)>,
+    /// How it is kept apart: default (Windows has others)
+    #[arg(long, value_name = "TECHNOLOGY", hide = true)]
+    isolation: Option<String>,
+    /// Driver of its volumes: local
+    #[arg(long, value_name = "DRIVER", hide = true)]
+    volume_driver: Option<String>,
     /// How soon the kernel ends it when memory runs out: -1000 (never) to 1000
     #[arg(long, value_name = "SCORE", allow_hyphen_values = true)]
     oom_score_adj: Option<i64>,
@@ -94,7 +106,21 @@ impl Privileges {
         host.pid_mode.clone_from(&self.pid);
         host.uts_mode.clone_from(&self.uts);
         host.oom_score_adj = self.oom_score_adj;
+        host.userns_mode.clone_from(&self.userns);
+        host.annotations = map(&self.annotation);
+        host.volume_driver.clone_from(&self.volume_driver);
+        if let Some(isolation) = &self.isolation {
+            let known = isolation.parse().map_err(|_| Failure::new(format!("no isolation {isolation:?}")));
+            host.isolation = Some(known?);
+        }
         Ok(())
+    }
+}
+
+fn annotation(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("{text:?} is no annotation: write name=value")),
     }
 }
 
