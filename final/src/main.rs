@@ -9,6 +9,7 @@ mod bundle;
 mod cli;
 mod client;
 mod daemon;
+mod descriptors;
 mod engine;
 mod moment;
 mod monitor;

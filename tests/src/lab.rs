@@ -182,6 +182,11 @@ impl Lab {
         Ran::new(what, output)
     }
 
+    /// The process of the engine that runs, as the lab sees it.
+    pub fn daemon_pid(&self) -> i32 {
+        self.daemon.borrow().as_ref().map_or(0, |daemon| daemon.id() as i32)
+    }
+
     /// Where the lab's engine listens.
     pub fn socket(&self) -> PathBuf {
         self.folder.join("engine.sock")

@@ -111,8 +111,10 @@ async fn archive<T: Send + 'static>(
         match packed.await {
             Ok(()) => done.store(true, Ordering::Release),
             Err(error) => {
-                tracing::warn!("an archive of {}: {error}", container.id);
-                first(Err(error));
+                let words = error.to_string();
+                if !first(Err(error)) {
+                    tracing::warn!("an archive of {}: {words}", container.id);
+                }
             }
         }
         drop(last);

@@ -42,8 +42,11 @@ pub fn parse_create(bytes: &Bytes) -> Result<ContainerCreateBody> {
     check_restart_policy(&host["RestartPolicy"])?;
     // Fields that the API had once, of which the types know nothing any more.
     for (field, flag) in [("KernelMemory", "--kernel-memory"), ("KernelMemoryTCP", "--kernel-memory-tcp")] {
-        if field_of(host, field).and_then(Value::as_i64).is_some_and(|limit| limit != 0) {
-            return Err(Error::unsupported(flag));
+        match field_of(host, field).filter(|value| !value.is_null()) {
+            None => {}
+            Some(value) if value.as_i64() == Some(0) => {}
+            Some(value) if value.is_i64() => return Err(Error::unsupported(flag)),
+            Some(_) => return Err(Error::invalid(format!("invalid request body: {field} is no number"))),
         }
     }
     words(host, "CapAdd")?;
@@ -51,6 +54,10 @@ pub fn parse_create(bytes: &Bytes) -> Result<ContainerCreateBody> {
     let mac = field_of(&value, "MacAddress").and_then(Value::as_str).filter(|mac| !mac.is_empty());
     let mac = mac.map(str::to_owned);
     let networking = &mut value["NetworkingConfig"];
+    // A list is taken for a struct's fields in their order, and this one has but one.
+    if networking.is_array() {
+        return Err(Error::invalid("invalid request body: NetworkingConfig is no object"));
+    }
     regular_keys::<NetworkingConfig>(networking);
     if let Some(endpoints) = networking.get_mut("EndpointsConfig") {
         empty_objects(endpoints);
@@ -255,6 +262,8 @@ mod tests {
             r#"{"HostConfig":7}"#,
             r#"{"Env":{"a":1}}"#,
             r#"{"NetworkingConfig":[]}"#,
+            r#"{"NetworkingConfig":[null]}"#,
+            r#"{"HostConfig":{"KernelMemory":true}}"#,
             r#"{"HostConfig":{"Memory":"64m"}}"#,
             r#"{"Volumes":[1]}"#,
         ] {

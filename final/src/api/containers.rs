@@ -6,8 +6,7 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{delete, get, post};
 use axum::{Extension, Json, Router};
-use futures_util::stream;
-use hyper::upgrade::OnUpgrade;
+use futures_util::{StreamExt, stream};
 use images::Platform;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
@@ -194,30 +193,32 @@ async fn attach_to(
 ) -> Result {
     let container = app.engine.containers.find(&name)?;
     let tty = container.with(|record| record.config.tty());
-    let stream = params.flag("stream");
+    let streaming = params.flag("stream");
     let streams = Streams {
-        stdin: stream
+        stdin: streaming
             && params.flag("stdin")
             && container.with(|record| record.config.body.open_stdin == Some(true)),
-        stdout: stream && params.flag("stdout"),
-        stderr: stream && params.flag("stderr"),
+        stdout: streaming && params.flag("stdout"),
+        stderr: streaming && params.flag("stderr"),
     };
     // What was said before, if the client wants it (`logs=1`), comes first.
-    let past = if params.flag("logs") { logs::past(&container, &params).await? } else { Vec::new() };
-    let upgrade = request.extensions_mut().remove::<OnUpgrade>();
+    let mut past = logs::past(&container, &params)?;
+    let offer = hijack::offer(&mut request);
     app.engine.events.container("attach", &container);
     let (engine, container) = (app.engine.clone(), container.clone());
     // Who wants to hear the past alone doesn't wait for a start.
-    let attached = match stream {
+    let attached = match streaming {
         true => Some(attach::attach(&engine, &container, streams).await?),
         false => None,
     };
-    match upgrade.filter(|_| hijack::wanted(request.headers())) {
-        Some(upgrade) => {
+    match offer {
+        Some(offer) => {
             tokio::spawn(async move {
-                let Some(mut client) = hijack::connection(upgrade).await else { return };
-                if !past.is_empty() && client.output().await.write_all(&past).await.is_err() {
-                    return;
+                let Some(mut client) = hijack::connection(offer).await else { return };
+                while let Some(piece) = past.next().await {
+                    if client.output().await.write_all(&piece).await.is_err() {
+                        return;
+                    }
                 }
                 if let Some(attach::Attachment { stream, place }) = attached {
                     hijack::relay(client, stream, std::future::ready(())).await;

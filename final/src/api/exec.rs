@@ -7,7 +7,6 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use bollard_stubs::models::{ExecConfig, ExecStartConfig};
-use hyper::upgrade::OnUpgrade;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
@@ -42,8 +41,7 @@ async fn start(
     Extension(version): Extension<Version>,
     mut request: Request,
 ) -> Result {
-    let upgrade = request.extensions_mut().remove::<OnUpgrade>();
-    let hijacked = hijack::wanted(request.headers());
+    let offer = hijack::offer(&mut request);
     let bytes = Bytes::from_request(request, &()).await;
     let bytes = bytes.map_err(|error| Error::invalid(format!("reading the request's body: {error}")))?;
     let config: ExecStartConfig = body::parse(&bytes)?;
@@ -64,11 +62,15 @@ async fn start(
         stderr: exec.config.attach_stderr == Some(true),
     };
     let started = exec.clone();
+    let engine = app.engine.clone();
     let starting = async move { exec::start(&app.engine, &started, Some((streams, theirs))).await };
-    match upgrade.filter(|_| hijacked) {
-        Some(upgrade) => {
+    match offer {
+        Some(offer) => {
             tokio::spawn(async move {
-                let Some(mut client) = hijack::connection(upgrade).await else { return };
+                let Some(mut client) = hijack::connection(offer).await else {
+                    // Claimed, and never to be started: nobody else may, either.
+                    return engine.execs.remove(&exec.id);
+                };
                 match to_the_end(starting).await {
                     Ok(()) => hijack::relay(client, ours, exec.ended()).await,
                     // The HTTP part is over: all that is left to say it in is the stream itself.

@@ -2,24 +2,20 @@
 
 mod unread;
 
-use std::io::Cursor;
+use std::io::{self, Cursor};
 use std::os::fd::{AsFd, OwnedFd};
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, Response, StatusCode};
-use futures_util::stream;
+use axum::extract::Request;
+use axum::http::{Response, StatusCode};
+use futures_util::{Stream, StreamExt, stream};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy, split};
 use tokio::net::UnixStream;
 
+use super::hangup::Hangup;
 use super::{Version, header_text};
-
-/// Whether the client wants to take the connection over. One that doesn't say so (some libraries)
-/// gets the output as an ordinary answer instead.
-pub fn wanted(headers: &HeaderMap) -> bool {
-    header_text(headers, "upgrade").is_some()
-}
 
 /// `101 UPGRADED`.
 pub fn upgraded(tty: bool, version: Version) -> Response<Body> {
@@ -41,17 +37,34 @@ pub fn content_type(tty: bool, version: Version) -> axum::http::HeaderValue {
     })
 }
 
+/// What is needed of a request to take its connection over.
+#[derive(Debug)]
+pub struct Offer {
+    upgrade: OnUpgrade,
+    hangup: Hangup,
+}
+
+/// The request's offer to have its connection taken over. One that makes none (some libraries' don't) gets
+/// the output as an ordinary answer instead.
+pub fn offer(request: &mut Request) -> Option<Offer> {
+    let upgrade = request.extensions_mut().remove::<OnUpgrade>()?;
+    let hangup = *request.extensions().get::<Hangup>()?;
+    header_text(request.headers(), "upgrade").map(|_| Offer { upgrade, hangup })
+}
+
 /// A client's connection that is no HTTP any more.
 pub struct Client {
     from: Box<dyn AsyncRead + Send + Unpin>,
     to: Box<dyn AsyncWrite + Send + Unpin>,
     /// Its socket, where it is a Unix one, until the head of the answer was read.
     head: Option<OwnedFd>,
+    hangup: Hangup,
 }
 
 /// The client's connection, once the answer has gone out.
-pub async fn connection(upgrade: OnUpgrade) -> Option<Client> {
-    let upgraded = match upgrade.await {
+pub async fn connection(offer: Offer) -> Option<Client> {
+    let hangup = offer.hangup;
+    let upgraded = match offer.upgrade.await {
         Ok(upgraded) => upgraded,
         Err(error) => {
             tracing::debug!("a client left before its connection was taken over: {error}");
@@ -65,11 +78,11 @@ pub async fn connection(upgrade: OnUpgrade) -> Option<Client> {
             let (from, to) = stream.into_split();
             // What it has sent along with its request comes first.
             let from = Cursor::new(parts.read_buf).chain(from);
-            Client { from: Box::new(from), to: Box::new(to), head }
+            Client { from: Box::new(from), to: Box::new(to), head, hangup }
         }
         Err(upgraded) => {
             let (from, to) = split(TokioIo::new(upgraded));
-            Client { from: Box::new(from), to: Box::new(to), head: None }
+            Client { from: Box::new(from), to: Box::new(to), head: None, hangup }
         }
     })
 }
@@ -90,7 +103,7 @@ impl Client {
 /// next is how it ended.
 pub async fn relay(mut client: Client, stream: UnixStream, end: impl Future<Output = ()>) {
     client.output().await;
-    let Client { mut from, mut to, .. } = client;
+    let Client { mut from, mut to, hangup, .. } = client;
     let (mut from_container, mut to_container) = stream.into_split();
     let input = async {
         let copied = copy(&mut from, &mut to_container).await;
@@ -107,26 +120,29 @@ pub async fn relay(mut client: Client, stream: UnixStream, end: impl Future<Outp
     tokio::select! {
         () = input => {}
         () = output => {}
+        // While the container says nothing, no write would ever tell.
+        () = hangup.happened() => {}
     }
 }
 
 /// The output as an ordinary answer: what was said before, and what comes. `kept` is dropped when it is over,
 /// or when the client has left.
-pub fn body<T: Send + 'static>(past: Vec<u8>, stream: Option<UnixStream>, kept: T) -> Body {
-    let chunks = stream::unfold((past, stream, kept), |(past, mut stream, kept)| async move {
-        if !past.is_empty() {
-            return Some((Ok::<_, std::io::Error>(Bytes::from(past)), (Vec::new(), stream, kept)));
-        }
+pub fn body<T: Send + 'static>(
+    past: impl Stream<Item = Bytes> + Send + 'static,
+    stream: Option<UnixStream>,
+    kept: T,
+) -> Body {
+    let later = stream::unfold((stream, kept), |(mut stream, kept)| async move {
         let mut chunk = vec![0; 32 * 1024];
         match stream.as_mut()?.read(&mut chunk).await {
             Ok(length) if length > 0 => {
                 chunk.truncate(length);
-                Some((Ok(Bytes::from(chunk)), (past, stream, kept)))
+                Some((Ok::<_, io::Error>(Bytes::from(chunk)), (stream, kept)))
             }
             _ => None,
         }
     });
-    Body::from_stream(chunks)
+    Body::from_stream(past.map(Ok).chain(later))
 }
 
 /// A piece of output in Docker's frame: 1 is output, 2 is errors.

@@ -1,5 +1,6 @@
 //! `/containers/{id}/logs`: what a container has said, and says.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -7,7 +8,8 @@ use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::{Extension, body::Bytes};
-use futures_util::stream;
+use futures_util::stream::{self, BoxStream, StreamExt};
+use jiff::Timestamp;
 use lifecycle::log::{Entry, LogReader, Stream, Wanted};
 use lifecycle::record::Record;
 
@@ -109,22 +111,18 @@ pub async fn logs(
     Ok(([(header::CONTENT_TYPE, kind)], Body::from_stream(chunks)).into_response())
 }
 
-/// All that was said so far, as bytes for an attached client.
-pub async fn past(container: &Container, params: &Params) -> Result<Vec<u8>, ApiError> {
+/// All that was said so far, for an attached client that asks for it (`logs=1`): in pieces, since it may be
+/// any amount.
+pub fn past(container: &Arc<Container>, params: &Params) -> Result<BoxStream<'static, Bytes>, ApiError> {
+    if !params.flag("logs") {
+        return Ok(stream::empty().boxed());
+    }
     let shown = Shown::new(params, &container.record())?;
-    let path = container.folder.join("log.json");
-    let read = move || match LogReader::open(&path, Wanted::default()) {
-        Ok(mut reader) => {
-            let mut bytes = Vec::new();
-            while let Some(entry) = reader.next_entry().map_err(failed)? {
-                bytes.extend(shown.bytes(&entry));
-            }
-            Ok(bytes)
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(failed(error)),
-    };
-    Ok(blocking(read).await?)
+    let wanted = Wanted { until: Some(Timestamp::now()), ..Wanted::default() };
+    let container = container.clone();
+    let reading = Reading { container, wanted, shown, follow: false, reader: None, ended: false };
+    let pieces = stream::unfold(reading, Reading::next);
+    Ok(pieces.filter_map(async |piece| piece.ok()).boxed())
 }
 
 fn failed(error: std::io::Error) -> Error {
@@ -133,7 +131,7 @@ fn failed(error: std::io::Error) -> Error {
 
 /// A log that is being read, and perhaps followed.
 struct Reading {
-    container: std::sync::Arc<Container>,
+    container: Arc<Container>,
     wanted: Wanted,
     shown: Shown,
     follow: bool,

@@ -10,6 +10,7 @@ mod df;
 mod error;
 mod events;
 mod exec;
+pub mod hangup;
 mod hijack;
 mod images;
 mod inspect;
@@ -108,6 +109,7 @@ where
             let answer = AssertUnwindSafe(service.call(request.map(Body::new))).catch_unwind().await;
             match answer {
                 Ok(Ok(response)) if response.status() == StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+                Ok(Ok(response)) if response.status().is_client_error() => in_json(response).await,
                 Ok(Ok(response)) => response,
                 Ok(Err(impossible)) => match impossible {},
                 Err(_) => ApiError(Error::internal("answering", "the engine has a bug: its log says where"))
@@ -123,6 +125,18 @@ where
 fn too_large() -> Response<Body> {
     let words = json!({ "message": "the request's body is too large: more than 2 MB" });
     (StatusCode::PAYLOAD_TOO_LARGE, Json(words)).into_response()
+}
+
+/// What the framework itself refuses (a path that is no text, a body that broke off) it says in plain text,
+/// too.
+async fn in_json(response: Response<Body>) -> Response<Body> {
+    let kind = header_text(response.headers(), "content-type").unwrap_or_default();
+    if !kind.starts_with("text/plain") {
+        return response;
+    }
+    let status = response.status();
+    let words = axum::body::to_bytes(response.into_body(), 4096).await.unwrap_or_default();
+    (status, Json(json!({ "message": String::from_utf8_lossy(&words) }))).into_response()
 }
 
 fn with_headers(mut response: Response<Body>) -> Response<Body> {
@@ -145,7 +159,8 @@ fn versioned(uri: &Uri) -> Result<(Version, Uri), Error> {
     let Some((version, rest)) = path.strip_prefix("/v").and_then(|rest| rest.split_once('/')) else {
         return Ok((newest, uri.clone()));
     };
-    let number = |text: &str| (!text.is_empty()).then(|| text.parse::<u32>().ok()).flatten();
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = |text: &str| text.parse::<u32>().ok().filter(|_| digits(text));
     let Some((major, minor)) =
         version.split_once('.').and_then(|(major, minor)| Some((number(major)?, number(minor)?)))
     else {
@@ -203,7 +218,9 @@ mod tests {
         assert_eq!(path("/v1.41/info?x=1").unwrap(), (Version(1, 41), "/info?x=1".to_owned()));
         assert_eq!(path("/info").unwrap(), (Version(1, 47), "/info".to_owned()));
         assert_eq!(path("/volumes/create").unwrap().1, "/volumes/create");
-        assert_eq!(path("/v1.x/info").unwrap().1, "/v1.x/info");
+        for none in ["/v1.x/info", "/v1.+47/info", "/v1./info", "/v/info"] {
+            assert_eq!(path(none).unwrap().1, none);
+        }
     }
 
     #[test]

@@ -116,16 +116,30 @@ impl Writer<'_> {
             self.out.write_all(bytes).await?;
             return Ok(self.out.flush().await?);
         };
+        // A log has a frame for each line. What has arrived together and belongs to the same stream is
+        // written together: each write waits for a thread.
+        let mut gathered = Vec::new();
+        let mut whose = Channel::Output;
         while let Some((channel, piece)) = frames.next(&mut bytes).map_err(Failure::new)? {
-            match channel {
-                Channel::Output => {
-                    self.out.write_all(piece).await?;
-                    self.out.flush().await?;
-                }
-                Channel::Errors => {
-                    self.err.write_all(piece).await?;
-                    self.err.flush().await?;
-                }
+            if channel != whose {
+                self.put(whose, &std::mem::take(&mut gathered)).await?;
+                whose = channel;
+            }
+            gathered.extend_from_slice(piece);
+        }
+        self.put(whose, &gathered).await
+    }
+
+    async fn put(&mut self, channel: Channel, bytes: &[u8]) -> Result<(), Failure> {
+        match channel {
+            _ if bytes.is_empty() => {}
+            Channel::Output => {
+                self.out.write_all(bytes).await?;
+                self.out.flush().await?;
+            }
+            Channel::Errors => {
+                self.err.write_all(bytes).await?;
+                self.err.flush().await?;
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::engine::Engine;
 
@@ -17,19 +17,25 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 /// The connections that there are now.
 #[derive(Debug, Clone, Default)]
 pub struct Connections {
-    count: Arc<AtomicUsize>,
+    open: Arc<Open>,
     closing: watch::Sender<bool>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    count: AtomicUsize,
+    none_left: Notify,
 }
 
 /// One of them: counted until it is dropped.
 #[derive(Debug)]
-pub struct Connection(Arc<AtomicUsize>);
+pub struct Connection(Arc<Open>);
 
 impl Connections {
     /// One more.
     pub fn open(&self) -> Connection {
-        self.count.fetch_add(1, Ordering::SeqCst);
-        Connection(self.count.clone())
+        self.open.count.fetch_add(1, Ordering::SeqCst);
+        Connection(self.open.clone())
     }
 
     /// Becomes true when the daemon ends.
@@ -46,14 +52,22 @@ impl Connections {
         }
     }
 
-    fn any(&self) -> bool {
-        self.count.load(Ordering::SeqCst) > 0
+    /// Whether there are any.
+    pub fn any(&self) -> bool {
+        self.open.count.load(Ordering::SeqCst) > 0
+    }
+
+    /// Waits until the last one of them is closed.
+    pub async fn last_closed(&self) {
+        self.open.none_left.notified().await;
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        if self.0.count.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.none_left.notify_one();
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use nix::sys::socket::{setsockopt, sockopt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 
@@ -21,6 +22,7 @@ use super::idle::Connections;
 use super::inherited;
 use super::tls::{self, Security};
 use crate::api;
+use crate::api::hangup::Hangup;
 
 /// An address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,10 +146,14 @@ pub async fn serve(listeners: Arc<Vec<Listener>>, number: usize, router: Router,
     loop {
         let accepted = match &listeners[number] {
             Listener::Unix(listener) => listener.accept().await.map(|(stream, _)| {
-                tokio::spawn(serve_one(stream, router.clone(), connections.clone()));
+                let hangup = Hangup::of(&stream);
+                tokio::spawn(serve_one(stream, hangup, router.clone(), connections.clone()));
             }),
             Listener::Tcp(listener, security) => listener.accept().await.map(|(stream, _)| {
                 let _ = stream.set_nodelay(true);
+                // A client whose machine is gone says nothing, ever; nor does one that is gone alone, while
+                // we say nothing to it. So the kernel asks now and then (tcp(7), after two hours by default).
+                keep_asking(&stream);
                 tokio::spawn(serve_tcp(stream, security.clone(), router.clone(), connections.clone()));
             }),
         };
@@ -161,14 +167,21 @@ pub async fn serve(listeners: Arc<Vec<Listener>>, number: usize, router: Router,
 
 /// Whoever comes over the network is looked at first; the next one doesn't wait for that.
 async fn serve_tcp(stream: TcpStream, security: Security, router: Router, connections: Connections) {
+    let hangup = Hangup::of(&stream);
     match security {
-        Security::None => serve_one(stream, router, connections).await,
+        Security::None => serve_one(stream, hangup, router, connections).await,
         Security::Tls { acceptor, .. } => {
             if let Some(stream) = tls::greet(&acceptor, stream).await {
-                serve_one(stream, router, connections).await;
+                serve_one(stream, hangup, router, connections).await;
             }
         }
     }
+}
+
+fn keep_asking(stream: &TcpStream) {
+    let _ = setsockopt(stream, sockopt::KeepAlive, &true);
+    let _ = setsockopt(stream, sockopt::TcpKeepIdle, &30);
+    let _ = setsockopt(stream, sockopt::TcpKeepInterval, &10);
 }
 
 /// Sees to it that nothing is in the socket's place: a daemon that was killed leaves its file.
@@ -191,13 +204,14 @@ fn free(path: &std::path::Path) -> Result<()> {
     Ok(std::fs::remove_file(path)?)
 }
 
-async fn serve_one<S>(stream: S, router: Router, connections: Connections)
+async fn serve_one<S>(stream: S, hangup: Hangup, router: Router, connections: Connections)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let connection = connections.open();
-    let answer = |request: hyper::Request<Incoming>| {
+    let answer = |mut request: hyper::Request<Incoming>| {
         let router = router.clone();
+        request.extensions_mut().insert(hangup);
         async move { Ok::<_, std::convert::Infallible>(api::answer(router, request).await) }
     };
     let mut closing = connections.closing();
@@ -216,6 +230,8 @@ where
             served.as_mut().graceful_shutdown();
             served.await
         }
+        // Nobody is there to hear the rest of the answer, if there ever is more of it.
+        () = hangup.happened() => Ok(()),
     };
     if let Err(error) = served {
         tracing::debug!("a connection broke off: {error}");

@@ -8,6 +8,7 @@ mod idle;
 mod inherited;
 mod listen;
 mod lock;
+mod memory;
 mod rootless;
 mod tls;
 
@@ -17,6 +18,7 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
@@ -27,7 +29,7 @@ use crate::api::{self, App, End};
 use crate::engine::monitor::SOCKET_NAME;
 use crate::engine::reconcile::{reconcile, take_down};
 use crate::engine::{Engine, Settings};
-use crate::paths;
+use crate::{descriptors, paths};
 use listen::{Address, Listener};
 
 /// Run the engine in the foreground
@@ -60,6 +62,7 @@ pub struct Args {
 /// The daemon's whole life.
 pub fn main() -> ExitCode {
     let args = Args::parse_from(std::env::args_os().skip(1));
+    descriptors::take_all();
     let mut ready = args.ready_fd.and_then(Ready::new);
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false).init();
     match run(args, &mut ready) {
@@ -103,7 +106,13 @@ fn run(args: Args, ready: &mut Option<Ready>) -> Result<()> {
     // While there is one thread, and after what belongs to this user outside as well was made.
     let netns = rootless::enter(&data_root, &exec_root)?;
     let settings = Settings { data_root, exec_root, cgroup_parent: args.cgroup_parent, netns };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        // A client that sends or takes an archive slowly keeps one that may wait (engine/tree.rs): a thousand
+        // of them must not keep everybody else from the disk.
+        .max_blocking_threads(4096)
+        .thread_keep_alive(Duration::from_secs(2))
+        .build();
     let runtime = runtime.context("starting threads")?;
     let done = runtime.block_on(serve(settings, (hosts, security), args.autostarted, ready));
     // Monitors are not ours to wait for, and a thread that still reads a slow disk isn't either.
@@ -134,6 +143,7 @@ async fn serve(
         tracing::info!("listening on {address}");
         listeners.extend(listener);
     }
+    tokio::spawn(memory::give_back(connections.clone()));
     let listeners = Arc::new(listeners);
     let serving: Vec<_> = (0..listeners.len())
         .map(|n| tokio::spawn(listen::serve(listeners.clone(), n, router.clone(), connections.clone())))

@@ -253,6 +253,10 @@ fn failed(container: &Container, path: &str, errno: Errno) -> Error {
             Error::not_found(format!("Could not find the file {path} in container {}", container.name()))
         }
         Errno::ENOTDIR => Error::invalid(format!("{path}: not a directory")),
+        // A null character, a name of more than 255 bytes or a path of more than 4095, links in a circle.
+        Errno::EINVAL | Errno::ENAMETOOLONG | Errno::ELOOP => {
+            Error::invalid(format!("invalid path {path:?}: {}", errno.desc()))
+        }
         errno => {
             Error::internal(format!("looking at {path} in container {}", container.name()), errno.desc())
         }

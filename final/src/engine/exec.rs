@@ -107,11 +107,14 @@ impl Execs {
         found.ok_or_else(|| Error::not_found(format!("No such exec instance: {id}")))
     }
 
-    /// The ids of a container's execs.
+    /// The ids of a container's execs that have not ended.
     pub fn of(&self, container: &str) -> Vec<String> {
         let all = self.lock();
-        let mut ids: Vec<String> =
-            all.values().filter(|exec| exec.container.id == container).map(|exec| exec.id.clone()).collect();
+        let mut ids: Vec<String> = all
+            .values()
+            .filter(|exec| exec.container.id == container && exec.state().exit_code.is_none())
+            .map(|exec| exec.id.clone())
+            .collect();
         ids.sort();
         ids
     }

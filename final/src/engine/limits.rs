@@ -9,6 +9,14 @@ use super::error::{Error, Result};
 /// The least memory that Docker lets a container have, in bytes.
 const LEAST_MEMORY: i64 = 6 << 20;
 
+/// The longest quota that the kernel can reckon with, in microseconds: half a year (`MAX_BW` in
+/// kernel/sched/sched.h).
+const MOST_QUOTA: i64 = (1 << 44) - 1;
+
+/// As many processes as a machine can have (the kernel's `PID_MAX_LIMIT`). The kernel refuses a larger limit,
+/// which would be none.
+pub const MOST_PROCESSES: u64 = 4 << 20;
+
 /// Checks what is so on every machine, in Docker's words.
 pub fn check(host: &HostConfig) -> Result<()> {
     check_memory(host)?;
@@ -56,6 +64,9 @@ fn check_processors(host: &HostConfig) -> Result<()> {
     }
     if nano > 0 && nano < 10_000_000 {
         return Err(Error::invalid("Range of CPUs is from 0.01: fewer the kernel can't give"));
+    }
+    if quota > MOST_QUOTA {
+        return Err(Error::invalid(format!("CPU cfs quota can not be more than {MOST_QUOTA}")));
     }
     let have = std::thread::available_parallelism().map_or(1, |count| count.get() as i64);
     if nano > have * 1_000_000_000 {

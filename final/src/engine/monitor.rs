@@ -19,6 +19,7 @@ use tokio::process::Command;
 use super::Engine;
 use super::error::{Error, Result};
 use crate::bundle::{Event, Request, Streams};
+use crate::descriptors;
 
 /// A connection to a monitor.
 #[derive(Debug)]
@@ -90,7 +91,7 @@ impl Monitor {
             places.push(above(netns.as_raw_fd(), lowest).map_err(failed)?);
         }
         let sources: Vec<RawFd> = places.iter().map(AsRawFd::as_raw_fd).collect();
-        // SAFETY: between fork and exec only setsid, close_range and dup2 are called, bare system calls,
+        // SAFETY: between fork and exec only setsid, setrlimit, close_range and dup2 are called, bare system calls,
         // and nothing is allocated: other threads may have held the allocator's lock at the fork.
         unsafe {
             command.pre_exec(move || {
@@ -98,6 +99,7 @@ impl Monitor {
                 if libc::setsid() < 0 {
                     return Err(io::Error::last_os_error());
                 }
+                descriptors::give_back()?;
                 // Whatever the daemon itself has inherited is not for containers (dup2 clears the mark).
                 if libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) < 0 {
                     return Err(io::Error::last_os_error());

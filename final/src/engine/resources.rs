@@ -6,6 +6,8 @@ use oci_spec::runtime::{
     LinuxCpuBuilder, LinuxMemoryBuilder, LinuxPidsBuilder, LinuxResources, LinuxResourcesBuilder,
 };
 
+use super::limits::MOST_PROCESSES;
+
 /// The limits of a container. Whether the machine can give them is the monitor's to find out.
 pub fn resources(host: &HostConfig) -> Result<LinuxResources, OciSpecError> {
     let mut resources = LinuxResourcesBuilder::default();
@@ -55,6 +57,7 @@ pub fn resources(host: &HostConfig) -> Result<LinuxResources, OciSpecError> {
         resources = resources.cpu(cpu.build()?);
     }
     if let Some(limit) = host.pids_limit.filter(|limit| *limit > 0) {
+        let limit = limit.min(MOST_PROCESSES as i64);
         resources = resources.pids(LinuxPidsBuilder::default().limit(limit).build()?);
     }
     resources.build()

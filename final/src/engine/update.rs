@@ -9,10 +9,8 @@ use cgroups::{Cgroup, Cpu, Limits, NumberList};
 use super::Engine;
 use super::containers::Container;
 use super::error::{Error, Result, blocking};
-use super::{limits, restart};
-
-/// As many processes as a machine can have (the kernel's `PID_MAX_LIMIT`): no limit.
-const MOST_PROCESSES: u64 = 4 << 20;
+use super::limits::{self, MOST_PROCESSES};
+use super::restart;
 
 /// Changes what is given, the rest stays. Returns warnings.
 ///
@@ -165,7 +163,8 @@ fn changed(old: &HostConfig, new: &HostConfig) -> Result<Limits> {
     limits.cpu = cpu(new).filter(|_| cpu(old) != cpu(new));
     if old.pids_limit != new.pids_limit {
         let limit = new.pids_limit.and_then(|limit| u64::try_from(limit).ok()).filter(|limit| *limit > 0);
-        limits.pids = Some(limit.unwrap_or(MOST_PROCESSES));
+        // No limit, or one that is none.
+        limits.pids = Some(limit.unwrap_or(MOST_PROCESSES).min(MOST_PROCESSES));
     }
     Ok(limits)
 }

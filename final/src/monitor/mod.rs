@@ -10,11 +10,13 @@
 //! - `control`: the connections to it;
 //! - `join`: the namespaces that it shares with others;
 //! - `wiring`: its cables and its name server, while it runs;
+//! - `memory`: what it lets go of while it only waits;
 //! - `supervise`: the loop, until the process has ended.
 
 mod control;
 mod exec;
 mod join;
+mod memory;
 mod plan;
 mod run;
 mod supervise;
@@ -30,6 +32,7 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sched::{CloneFlags, setns};
 
 use crate::bundle::{Event, Streams};
+use crate::descriptors;
 
 /// The descriptor on which the engine listens from the beginning.
 const ENGINE: RawFd = 3;
@@ -50,6 +53,7 @@ pub fn main(words: impl IntoIterator<Item = String>) -> ExitCode {
     // Started through a descriptor it would be called by its number, in `ps` and, with --init, in the
     // container's /proc/1/comm.
     let _ = nix::sys::prctl::set_name(c"canoa");
+    descriptors::take_all();
     let Some(engine) = take_descriptor(ENGINE) else {
         eprintln!("canoa monitor: started by the daemon only, with a socket as descriptor 3");
         return ExitCode::from(125);

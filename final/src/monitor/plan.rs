@@ -19,7 +19,7 @@ use oci_spec::runtime::{
 use rootfs::{Device, Privileges, Rootfs, capabilities};
 
 use crate::bundle::{Exec, Extra};
-use crate::seccomp;
+use crate::{descriptors, seccomp};
 
 /// The whole container.
 pub(super) fn container(spec: &Spec, extra: &Extra, root: OwnedFd, place: &Path) -> Result<Container> {
@@ -110,12 +110,18 @@ fn program(
         .flatten()
         .map(|capability| format!("CAP_{capability}"))
         .collect();
-    let resource_limits = process
+    let mut resource_limits: Vec<_> = process
         .rlimits()
         .iter()
         .flatten()
         .map(|limit| Ok((resource(limit.typ())?, limit.soft(), limit.hard())))
         .collect::<Result<_>>()?;
+    // What we have taken for ourselves is not for the program.
+    if let Some((soft, hard)) = descriptors::found()
+        && !resource_limits.iter().any(|(resource, ..)| *resource == Resource::RLIMIT_NOFILE)
+    {
+        resource_limits.push((Resource::RLIMIT_NOFILE, soft, hard));
+    }
     Ok(Program {
         command: Command {
             args: process.args().iter().flatten().map(OsString::from).collect(),

@@ -10,6 +10,7 @@ mod df;
 mod docker_client;
 mod events;
 mod exit_codes;
+mod fuzzed;
 mod health;
 mod lifecycle;
 mod limits;
@@ -28,6 +29,7 @@ mod pull;
 mod remote;
 mod restart;
 mod rows;
+mod rude_clients;
 mod run_flags;
 mod same_words;
 mod sdk;
@@ -69,6 +71,8 @@ fn main() -> std::process::ExitCode {
         docker_client::CASES,
         at_once::CASES,
         bad_input::CASES,
+        fuzzed::CASES,
+        rude_clients::CASES,
         copy::CASES,
         rows::CASES,
         waits::CASES,
