@@ -7,6 +7,7 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use bollard_stubs::models::{ExecConfig, ExecStartConfig};
+use futures_util::stream;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
@@ -88,7 +89,8 @@ async fn start(
         None => {
             to_the_end(starting).await?;
             let kind = hijack::content_type(tty, version);
-            Ok(([(header::CONTENT_TYPE, kind)], hijack::body(Vec::new(), Some(ours), ())).into_response())
+            Ok(([(header::CONTENT_TYPE, kind)], hijack::body(stream::empty(), Some(ours), ()))
+                .into_response())
         }
     }
 }

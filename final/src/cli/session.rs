@@ -112,9 +112,10 @@ impl Writer<'_> {
     /// # Errors
     /// A closed pipe, a full disk; a stream that is not framed.
     pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
-        let Some(frames) = &mut self.frames else {
-            self.out.write_all(bytes).await?;
-            return Ok(self.out.flush().await?);
+        let Writer { frames, out, err } = self;
+        let Some(frames) = frames else {
+            out.write_all(bytes).await?;
+            return Ok(out.flush().await?);
         };
         // A log has a frame for each line. What has arrived together and belongs to the same stream is
         // written together: each write waits for a thread.
@@ -122,28 +123,28 @@ impl Writer<'_> {
         let mut whose = Channel::Output;
         while let Some((channel, piece)) = frames.next(&mut bytes).map_err(Failure::new)? {
             if channel != whose {
-                self.put(whose, &std::mem::take(&mut gathered)).await?;
+                put(out, err, whose, &std::mem::take(&mut gathered)).await?;
                 whose = channel;
             }
             gathered.extend_from_slice(piece);
         }
-        self.put(whose, &gathered).await
+        put(out, err, whose, &gathered).await
     }
+}
 
-    async fn put(&mut self, channel: Channel, bytes: &[u8]) -> Result<(), Failure> {
-        match channel {
-            _ if bytes.is_empty() => {}
-            Channel::Output => {
-                self.out.write_all(bytes).await?;
-                self.out.flush().await?;
-            }
-            Channel::Errors => {
-                self.err.write_all(bytes).await?;
-                self.err.flush().await?;
-            }
+async fn put(out: &mut Stdout, err: &mut Stderr, channel: Channel, bytes: &[u8]) -> Result<(), Failure> {
+    match channel {
+        _ if bytes.is_empty() => {}
+        Channel::Output => {
+            out.write_all(bytes).await?;
+            out.flush().await?;
         }
-        Ok(())
+        Channel::Errors => {
+            err.write_all(bytes).await?;
+            err.flush().await?;
+        }
     }
+    Ok(())
 }
 
 /// From our standard input to the program. Returns only when the detach keys were typed.

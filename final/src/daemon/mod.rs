@@ -63,6 +63,7 @@ pub struct Args {
 pub fn main() -> ExitCode {
     let args = Args::parse_from(std::env::args_os().skip(1));
     descriptors::take_all();
+    memory::few_pools();
     let mut ready = args.ready_fd.and_then(Ready::new);
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false).init();
     match run(args, &mut ready) {

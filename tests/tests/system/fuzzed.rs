@@ -440,9 +440,10 @@ fn nonsense_in_parameters_is_refused_or_harmless(lab: &Lab) {
             let status = glance(&socket, &request(method, &path, b""));
             let fine = matches!(status, 101 | 200..300 | 304 | 400 | 403 | 404 | 409 | 501);
             // Pulling fails because there is no network here: that is an honest 500.
-            let pulls = *route == "/images/create" && status == 500;
+            // So says Docker, too, when ps(1) doesn't know what it is asked for.
+            let honest = ["/images/create", "/containers/box/top"].contains(route) && status == 500;
             findings
-                .expect(fine || pulls, || format!("{status} to {method} {}", &path[..path.len().min(200)]));
+                .expect(fine || honest, || format!("{status} to {method} {}", &path[..path.len().min(200)]));
             if *route == "/containers/still/rename" && status == 204 {
                 let name = lab.canoa(&["ps", "-a", "--format", "{{.Names}}"]).ok();
                 let name = name.lines().into_iter().find(|name| *name != "box").unwrap().to_owned();
