@@ -126,6 +126,11 @@ impl Container {
         self.life.subscribe()
     }
 
+    /// Whether somebody waits for what becomes of it.
+    pub fn is_awaited(&self) -> bool {
+        self.life.receiver_count() > 0
+    }
+
     /// Tells those who wait that something has changed.
     pub fn tell(&self, change: impl FnOnce(&mut Life)) {
         self.life.send_modify(change);

@@ -20,6 +20,9 @@ use super::{Engine, images, stop, volumes};
 /// So long after its making a container is believed to be about to be started.
 const MOMENT: Duration = Duration::from_millis(500);
 
+/// … and so long if somebody waits for its end already.
+const RUN: Duration = Duration::from_secs(10);
+
 /// Held by whoever prunes: one at a time, the others are told so.
 #[derive(Debug, Default)]
 pub struct Pruning {
@@ -75,6 +78,11 @@ pub async fn containers(engine: &Arc<Engine>, chosen: &Chosen) -> Result<(Vec<St
     let idle: Vec<_> = engine.containers.all().into_iter().filter(idle).collect();
     a_moment(&idle).await;
     for container in idle {
+        // Whoever runs one waits for its end before it has begun. (That such a client has vanished is not
+        // noticed, so it is not believed for long.)
+        if container.is_awaited() && is_younger(&container, RUN) {
+            continue;
+        }
         let upper = container.folder.join("upper");
         let size = blocking(move || Ok(usage(&upper))).await?;
         match stop::remove(engine, &container, false, false).await {
@@ -108,7 +116,8 @@ pub async fn networks(engine: &Arc<Engine>, chosen: &Chosen) -> Result<Vec<Strin
         for network in networks {
             let _nobody_comes = pruning.alone();
             let joins = |one: &Arc<Container>| {
-                is_new(one) && one.with(|record| record.config.networks.contains_key(&network.name))
+                is_younger(one, MOMENT)
+                    && one.with(|record| record.config.networks.contains_key(&network.name))
             };
             if pruning.containers.all().iter().any(joins) {
                 continue;
@@ -213,17 +222,17 @@ fn remove_image(engine: &Engine, image: &Image) -> Vec<Removed> {
 
 /// Waits until none of these containers is new any more.
 async fn a_moment(containers: &[Arc<Container>]) {
-    if containers.iter().any(is_new) {
+    if containers.iter().any(|one| is_younger(one, MOMENT)) {
         tokio::time::sleep(MOMENT).await;
     }
 }
 
-/// Whether it was made a moment ago and has not been started yet.
-fn is_new(container: &Arc<Container>) -> bool {
+/// Whether it was made less than so long ago, and has not been started yet.
+fn is_younger(container: &Container, age: Duration) -> bool {
     container.state().status == Status::Created
         && container
             .with(|record| record.created_at.parse::<Timestamp>())
-            .is_ok_and(|made| Timestamp::now().duration_since(made) < MOMENT.try_into().unwrap_or_default())
+            .is_ok_and(|made| Timestamp::now().duration_since(made) < age.try_into().unwrap_or_default())
 }
 
 #[cfg(test)]

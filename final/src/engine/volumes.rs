@@ -168,8 +168,8 @@ pub fn remove(engine: &Engine, name: &str, force: bool) -> Result<()> {
 pub fn discard(engine: &Engine, mounts: &[MountPoint]) {
     for name in mounts.iter().filter(|mount| mount.anonymous).filter_map(|mount| mount.volume.as_ref()) {
         // It may be another container's, from which this one was to have it.
-        if users(engine, name).is_empty() {
-            let _ = engine.volumes.remove(name);
+        if users(engine, name).is_empty() && engine.volumes.remove(name).is_ok() {
+            engine.events.volume("destroy", name, &[]);
         }
     }
 }

@@ -22,6 +22,7 @@ const CANOA: &[Need] = &[Need::Canoa, Need::Tool("curl")];
 pub const CASES: &[Case] = &[
     case!(container_prune_removes_what_does_not_run).needs(CURL),
     case!(a_paused_container_is_not_pruned).needs(&[Need::Controller("freezer")]),
+    case!(a_container_whose_end_somebody_waits_for_is_not_pruned).needs(CANOA),
     case!(pruning_chooses_by_age_and_labels).needs(CURL),
     case!(volume_prune_leaves_volumes_with_a_name_alone).needs(CANOA),
     case!(image_prune_frees_what_it_says).needs(CANOA),
@@ -75,6 +76,24 @@ fn container_prune_removes_what_does_not_run(lab: &Lab) {
     assert_eq!(containers(lab), ["busy"]);
     let again = post(lab, "/v1.41/containers/prune", "{}");
     assert_eq!((&again["ContainersDeleted"], &again["SpaceReclaimed"]), (&Value::Null, &0.into()));
+}
+
+fn a_container_whose_end_somebody_waits_for_is_not_pruned(lab: &Lab) {
+    // As `docker run` does on a slow machine: it waits, and has not started it yet.
+    lab.canoa(&["create", "--name", "box", "base"]).ok();
+    let url = "http://x/containers/box/wait?condition=next-exit";
+    let mut waiting = lab.program("curl");
+    waiting.args(["-sN", "-X", "POST", "--unix-socket", &lab.socket().to_string_lossy(), url]);
+    let mut waiting = waiting.stdout(std::process::Stdio::null()).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    lab.canoa(&["container", "prune", "-f"]).ok().says("Total reclaimed space: 0B");
+    assert_eq!(containers(lab), ["box"]);
+    waiting.kill().unwrap();
+    waiting.wait().unwrap();
+    e2e::lab::eventually("nobody waits any more", || {
+        lab.canoa(&["container", "prune", "-f"]).ok();
+        containers(lab).is_empty()
+    });
 }
 
 fn a_paused_container_is_not_pruned(lab: &Lab) {
