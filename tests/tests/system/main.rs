@@ -14,6 +14,7 @@ mod fuzzed;
 mod health;
 mod lifecycle;
 mod limits;
+mod live;
 mod mounts;
 mod names;
 mod network;
@@ -65,6 +66,7 @@ fn main() -> std::process::ExitCode {
         names::CASES,
         ports::CASES,
         daemon::CASES,
+        live::CASES,
         remote::CASES,
         same_words::CASES,
         systemd::CASES,
