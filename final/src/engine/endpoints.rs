@@ -52,13 +52,16 @@ pub struct Endpoint {
     /// The hardware address that it was asked to have (`--mac-address`).
     #[serde(default)]
     pub wanted_mac: Option<[u8; 6]>,
+    /// Other containers on this network, and what this one alone calls them: `db:database` (`--link`).
+    #[serde(default)]
+    pub links: Vec<String>,
 }
 
 impl Endpoint {
     /// The wish alone, as it is while the container doesn't run.
     fn at_rest(&self) -> Endpoint {
-        let Endpoint { network, aliases, wanted, wanted_mac, .. } = self.clone();
-        Endpoint { network, aliases, wanted, wanted_mac, ..Endpoint::default() }
+        let Endpoint { network, aliases, wanted, wanted_mac, links, .. } = self.clone();
+        Endpoint { network, aliases, wanted, wanted_mac, links, ..Endpoint::default() }
     }
 
     /// Reads a wish as clients write it.
@@ -96,7 +99,15 @@ impl Endpoint {
         if wanted_mac.is_some() && network.driver != "bridge" {
             return Err(Error::invalid("conflicting options: mac-address and the network mode"));
         }
-        Ok(Endpoint { network: network.id.clone(), aliases, wanted, wanted_mac, ..Endpoint::default() })
+        let links = settings.links.clone().unwrap_or_default();
+        if !links.is_empty() && !network.has_names() {
+            return Err(Error::unsupported("--link on a network that isn't one of your own"));
+        }
+        if let Some(bad) = links.iter().find(|link| !zone::is_name(names::alias_of(link))) {
+            return Err(Error::invalid(format!("bad format for links: {bad}")));
+        }
+        let network = network.id.clone();
+        Ok(Endpoint { network, aliases, wanted, wanted_mac, links, ..Endpoint::default() })
     }
 }
 

@@ -67,7 +67,8 @@ fn resolv_conf(engine: &Engine, config: &Config) -> Result<String> {
     if config.network_mode() == "host" && wanted == Resolver::default() {
         return Ok(own);
     }
-    if !engine.networks.zones(&config.networks).is_empty() {
+    // Whose they are makes no difference to whether there are any.
+    if !engine.networks.zones("", &config.networks).is_empty() {
         wanted.servers = vec![dns::ADDRESS.into()];
         if wanted.options.is_empty() {
             wanted.options = names::options(&own);

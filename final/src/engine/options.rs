@@ -74,7 +74,8 @@ fn check_host(host: &HostConfig) -> Result<()> {
         return Err(Error::invalid(format!("unknown or invalid runtime name: {name}")));
     }
     refuse(&[
-        ("--link", filled(&host.links)),
+        // On networks of one's own they are said of the place there; this is the list for the others.
+        ("--link on a network that isn't one of your own", filled(&host.links) && !own_network(host)),
         ("--volume-driver", word(&host.volume_driver, &["local"])),
         ("--userns", word(&host.userns_mode, &["host"])),
         ("--cgroup-parent", word(&host.cgroup_parent, &[])),
@@ -111,6 +112,12 @@ fn check_host(host: &HostConfig) -> Result<()> {
         return Err(Error::invalid(format!("SHM size can not be less than 0: {size}")));
     }
     files::check(host)
+}
+
+/// Whether the network on which it is in the first place is one that somebody has made.
+fn own_network(host: &HostConfig) -> bool {
+    let mode = host.network_mode.as_deref().unwrap_or_default();
+    !["", "default", "bridge", "host", "none"].contains(&mode) && !mode.starts_with("container:")
 }
 
 /// `--gpus`: what Docker says where no driver for them is installed. (It says so at the start.)
@@ -187,7 +194,6 @@ pub fn check_endpoint(endpoint: &EndpointSettings) -> Result<()> {
     refuse(&[
         ("--ip6", ipam.is_some_and(|ipam| given(&ipam.ipv6_address))),
         ("--link-local-ip", ipam.is_some_and(|ipam| filled(&ipam.link_local_ips))),
-        ("--link", filled(&endpoint.links)),
         ("gw-priority", endpoint.gw_priority.is_some_and(|priority| priority != 0)),
         ("driver options of a network", endpoint.driver_opts.as_ref().is_some_and(|list| !list.is_empty())),
     ])

@@ -48,7 +48,10 @@ pub fn build(engine: &Engine, folder: &Path, record: &Record<Config>) -> Result<
         user: config.body.user.clone().unwrap_or_default(),
         groups: host.group_add.clone().unwrap_or_default(),
         interfaces: engine.networks.interfaces(&config.networks)?,
-        names: Names { zones: engine.networks.zones(&config.networks), servers: files::servers(config)? },
+        names: Names {
+            zones: engine.networks.zones(&record.id, &config.networks),
+            servers: files::servers(config)?,
+        },
         // The start knows.
         ports: vec![],
         rules: None,

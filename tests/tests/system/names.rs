@@ -7,12 +7,16 @@ use e2e::case::Case;
 use e2e::lab::{Lab, eventually};
 use e2e::need::Need;
 
+use crate::docker_client::docker;
+
 const BUSYBOX: &[Need] = &[Need::Tool("busybox")];
 
 pub const CASES: &[Case] = &[
     case!(containers_of_a_network_know_each_other_by_name_alias_id_and_hostname).needs(BUSYBOX),
     case!(an_address_has_its_containers_name).needs(BUSYBOX),
     case!(a_shared_alias_has_all_addresses).needs(BUSYBOX),
+    case!(a_link_is_a_name_that_one_container_alone_knows).needs(BUSYBOX).in_both_forms(),
+    case!(docker_links_containers_of_a_network).needs(&[Need::Tool("busybox"), Need::Tool("docker")]),
     case!(who_comes_goes_and_is_renamed_is_seen_at_once).needs(BUSYBOX),
     case!(on_the_network_bridge_nobody_has_a_name).needs(BUSYBOX),
     case!(a_container_knows_the_names_of_its_own_networks_only).needs(BUSYBOX),
@@ -78,6 +82,41 @@ fn a_shared_alias_has_all_addresses(lab: &Lab) {
     }
     all.sort();
     assert_eq!(asks(lab, "one", "all"), all);
+}
+
+fn a_link_is_a_name_that_one_container_alone_knows(lab: &Lab) {
+    network(lab, "sea");
+    runs(lab, "db", &["--network", "sea"]);
+    runs(lab, "web", &["--network", "sea", "--link", "db:database", "--link", "later:cache"]);
+    runs(lab, "other", &["--network", "sea"]);
+    assert_eq!(asks(lab, "web", "database"), [address(lab, "db", "sea")]);
+    assert_eq!(asks(lab, "other", "database"), [""; 0]);
+    // The other one may come later, and come again.
+    assert_eq!(asks(lab, "web", "cache"), [""; 0]);
+    runs(lab, "later", &["--network", "sea"]);
+    assert_eq!(asks(lab, "web", "cache"), [address(lab, "later", "sea")]);
+    lab.canoa(&["rm", "-f", "db"]).ok();
+    assert_eq!(asks(lab, "web", "database"), [""; 0]);
+    runs(lab, "filler", &["--network", "sea"]);
+    runs(lab, "db", &["--network", "sea"]);
+    assert_eq!(asks(lab, "web", "database"), [address(lab, "db", "sea")]);
+    let links = &lab.inspect("web")["NetworkSettings"]["Networks"]["sea"]["Links"];
+    assert_eq!(*links, serde_json::json!(["db:database", "later:cache"]));
+    // And so when it is connected while it runs, or after a start of its own.
+    lab.canoa(&["network", "connect", "--link", "db:store", "sea", "other"]).exits(1);
+    lab.canoa(&["network", "disconnect", "sea", "other"]).ok();
+    lab.canoa(&["network", "connect", "--link", "db:store", "sea", "other"]).ok();
+    assert_eq!(asks(lab, "other", "store"), [address(lab, "db", "sea")]);
+    lab.canoa(&["restart", "-t", "0", "other"]).ok();
+    assert_eq!(asks(lab, "other", "store"), [address(lab, "db", "sea")]);
+}
+
+fn docker_links_containers_of_a_network(lab: &Lab) {
+    network(lab, "sea");
+    runs(lab, "db", &["--network", "sea"]);
+    let look = ["base", "busybox", "nslookup", "database", "127.0.0.11"];
+    let linked = ["run", "--rm", "--network", "sea", "--link", "db:database"];
+    docker(lab, &[&linked[..], &look].concat()).ok().mentions(&address(lab, "db", "sea"));
 }
 
 fn who_comes_goes_and_is_renamed_is_seen_at_once(lab: &Lab) {

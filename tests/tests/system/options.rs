@@ -105,7 +105,7 @@ fn options_that_canoa_has_not_are_refused_by_their_names(lab: &Lab) {
     for (words, complaint) in [
         (&["--gpus", "all"][..], "could not select device driver \"\" with capabilities: [[gpu]]"),
         (&["--runtime", "strange"], "unknown or invalid runtime name: strange"),
-        (&["--link", "other"], "--link: canoa can't do that yet"),
+        (&["--link", "other"], "--link on a network that isn't one of your own: canoa can't do that yet"),
         (&["--cgroup-parent", "/mine"], "--cgroup-parent: canoa can't do that yet"),
         (&["--cgroupns", "host"], "--cgroupns: canoa can't do that yet"),
         (&["--storage-opt", "size=1g"], "--storage-opt: canoa can't do that yet"),

@@ -114,7 +114,7 @@ pub fn endpoints(engine: &Engine, record: &Record<Config>) -> BTreeMap<String, E
         let address = Address::of(endpoint);
         EndpointSettings {
             ipam_config: endpoint.wanted.map(|address| json!({ "IPv4Address": address.to_string() })),
-            links: None,
+            links: (!endpoint.links.is_empty()).then(|| endpoint.links.clone()),
             aliases: (!endpoint.aliases.is_empty()).then(|| endpoint.aliases.clone()),
             // While it doesn't run, the one that was asked for.
             mac_address: endpoint.mac.or(endpoint.wanted_mac).map(mac_text).unwrap_or_default(),

@@ -22,6 +22,9 @@ pub struct Networks {
     /// Its hardware address on its (first) network: 02:42:ac:1d:00:02
     #[arg(long, value_name = "ADDRESS")]
     mac_address: Option<String>,
+    /// Another container on its (first) network, and what it calls that one: db:database
+    #[arg(long, value_name = "CONTAINER[:NAME]")]
+    link: Vec<String>,
     /// Name server to ask
     #[arg(long, value_name = "ADDRESS")]
     dns: Vec<String>,
@@ -44,6 +47,7 @@ impl Networks {
         host.dns_search = given(&self.dns_search);
         host.dns_options = given(&self.dns_option);
         host.extra_hosts = given(&self.add_host);
+        host.links = given(&self.link);
     }
 
     /// The first network, and what is wanted on each.
@@ -64,6 +68,10 @@ impl Networks {
         let mut all = HashMap::new();
         for Place { name, aliases, ip, mac } in places {
             let settings = EndpointSettings { mac_address: mac, ..endpoint(aliases, ip) };
+            let settings = match name == first && !self.link.is_empty() && name != "default" {
+                true => EndpointSettings { links: Some(self.link.clone()), ..settings },
+                false => settings,
+            };
             if all.insert(name.clone(), settings).is_some() {
                 let words = format!("network {name:?} is specified multiple times");
                 return Err(Failure::new(words).code(125));

@@ -1,6 +1,7 @@
 //! What containers are called on their networks: the files that the name servers read.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fs;
 
 use lifecycle::record::Record;
 use network::Zone;
@@ -24,16 +25,38 @@ pub fn names_of(record: &Record<Config>, endpoint: &Endpoint) -> Vec<String> {
     all
 }
 
+/// What the container itself calls the other one: `db:database` is `database`, `db` is `db`.
+pub(super) fn alias_of(link: &str) -> &str {
+    link.rsplit_once(':').map_or(link, |(_, alias)| alias).trim_start_matches('/')
+}
+
+/// Whom a link is about, by name or id, if it is there.
+fn linked<'a>(link: &str, entries: &'a [zone::Entry]) -> Option<&'a zone::Entry> {
+    let target = link.split(':').next().unwrap_or_default().trim_start_matches('/');
+    // Of an id, its first twelve digits are a name.
+    let short = target.get(..12).filter(|_| target.len() == 64).unwrap_or(target);
+    entries.iter().find(|(_, names)| names.iter().any(|name| name == short))
+}
+
 impl Networks {
     /// The networks of a container for its name server; none, if it is on none where containers are
-    /// known by name.
-    pub fn zones(&self, networks: &BTreeMap<String, Endpoint>) -> Vec<Zone> {
-        let on: Vec<Network> =
-            networks.values().filter_map(|endpoint| self.find(&endpoint.network).ok()).collect();
-        match on.iter().any(Network::has_names) {
-            true => on.iter().map(|network| self.zone(network)).collect(),
-            false => vec![],
+    /// known by name. Names that it alone knows (`--link`) are in files of their own.
+    pub fn zones(&self, owner: &str, networks: &BTreeMap<String, Endpoint>) -> Vec<Zone> {
+        let on: Vec<(Network, &Endpoint)> = networks
+            .values()
+            .filter_map(|endpoint| Some((self.find(&endpoint.network).ok()?, endpoint)))
+            .collect();
+        if !on.iter().any(|(network, _)| network.has_names()) {
+            return vec![];
         }
+        let links = on.iter().filter(|(_, endpoint)| !endpoint.links.is_empty());
+        let links = links.map(|(network, _)| self.links_zone(network, owner));
+        on.iter().map(|(network, _)| self.zone(network)).chain(links).collect()
+    }
+
+    fn links_zone(&self, network: &Network, owner: &str) -> Zone {
+        let zone = self.zone(network);
+        Zone { file: zone.file.with_file_name(format!("links-{owner}")), ..zone }
     }
 
     /// Writes the names of all networks down: an engine that comes back has perhaps missed something.
@@ -67,6 +90,7 @@ impl Networks {
             return Ok(());
         }
         let mut entries: Vec<zone::Entry> = Vec::new();
+        let mut links: Vec<(String, Vec<String>)> = Vec::new();
         for container in engine.containers.all() {
             container.with(|record| {
                 let endpoint = record.config.networks.get(&network.name);
@@ -75,10 +99,43 @@ impl Networks {
                     here.and_then(|endpoint| Some((endpoint, endpoint.address?)))
                 {
                     entries.push((address.addr(), names_of(record, endpoint)));
+                    if !endpoint.links.is_empty() {
+                        links.push((record.id.clone(), endpoint.links.clone()));
+                    }
                 }
             });
         }
         entries.sort();
-        Ok(zone::write(&self.zone(network).file, &entries)?)
+        for (owner, links) in &links {
+            let own = |link: &String| Some((linked(link, &entries)?.0, vec![alias_of(link).to_owned()]));
+            let own: Vec<zone::Entry> = links.iter().filter_map(own).collect();
+            zone::write(&self.links_zone(network, owner).file, &own)?;
+        }
+        let zone = self.zone(network);
+        let files = zone.file.parent().and_then(|folder| fs::read_dir(folder).ok());
+        for file in files.into_iter().flatten().flatten() {
+            let name = file.file_name();
+            let owner = name.to_str().and_then(|name| name.strip_prefix("links-"));
+            // That of one that has ended. Left behind it would be read by nobody.
+            if owner.is_some_and(|owner| !links.iter().any(|(id, _)| id == owner)) {
+                let _ = fs::remove_file(file.path());
+            }
+        }
+        Ok(zone::write(&zone.file, &entries)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_names_another_container_and_what_it_is_called_here() {
+        let names = |list: &[&str]| list.iter().map(|&name| name.to_owned()).collect();
+        let entries = [("10.5.0.2".parse().unwrap(), names(&["db", "0123456789ab"]))];
+        let found = |link: &str| linked(link, &entries).is_some();
+        assert!(found("db") && found("db:database") && found("/db:/web/db") && found("0123456789ab:x"));
+        assert!(found(&format!("0123456789ab{}:x", "0".repeat(52))) && !found("other:db"));
+        assert_eq!((alias_of("db:database"), alias_of("db")), ("database", "db"));
     }
 }

@@ -97,7 +97,7 @@ impl Networks {
                     Some((next.interface.clone(), next.gateway?)).filter(|_| endpoint.gateway.is_some())
                 });
                 let interface = endpoint.interface.clone();
-                let zones = engine.networks.zones(&networks);
+                let zones = engine.networks.zones(&container.id, &networks);
                 let request = Request::Unplug { interface, next, zones };
                 // Without an interface (`none`) there is nothing to unplug.
                 if !endpoint.interface.is_empty() {
@@ -130,7 +130,7 @@ impl Networks {
             interface.ok_or_else(|| Error::internal("connecting", "the network has no bridge"))?;
         monitor::tell(
             &engine.socket(&container.id),
-            &Request::Plug { interface, zones: self.zones(networks) },
+            &Request::Plug { interface, zones: self.zones(&container.id, networks) },
         )
     }
 }
