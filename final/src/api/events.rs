@@ -1,5 +1,8 @@
 //! `GET /events`: what happens, as it happens; and the last of what has happened.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header;
@@ -8,8 +11,6 @@ use futures_util::stream;
 use images::Reference;
 use jiff::Timestamp;
 use serde::Serialize;
-use std::collections::BTreeMap;
-use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::error::Result;

@@ -102,43 +102,45 @@ const COLUMNS: [(&str, &str); 5] = [
 ];
 
 fn totals(usage: &Usage) -> Vec<Row> {
-    let images = usage.images.as_deref().unwrap_or_default();
-    let kept: i64 =
-        images.iter().filter(|one| one.containers != 0).map(|one| one.size - one.shared_size).sum();
-    let free = usage.layers_size.saturating_sub(kept.max(0) as u64);
-    let images_row = row(
-        "Images",
-        images.len(),
-        images.iter().filter(|one| one.containers > 0).count(),
-        usage.layers_size,
-        free,
-    );
+    vec![
+        of_images(usage.images.as_deref().unwrap_or_default(), usage.layers_size),
+        of_containers(usage.containers.as_deref().unwrap_or_default()),
+        of_volumes(usage.volumes.as_deref().unwrap_or_default()),
+        of_builds(usage.build_cache.as_deref().unwrap_or_default()),
+    ]
+}
 
-    let containers = usage.containers.as_deref().unwrap_or_default();
+/// What images share is in use as long as one of them is; only what a container's image has alone counts.
+fn of_images(images: &[Image], size: u64) -> Row {
+    let used = || images.iter().filter(|one| one.containers > 0);
+    let kept: i64 = used().map(|one| one.size - one.shared_size).sum();
+    row("Images", images.len(), used().count(), size, size.saturating_sub(kept.max(0) as u64))
+}
+
+fn of_containers(containers: &[ps::Summary]) -> Row {
     let runs = |one: &&ps::Summary| ["running", "paused", "restarting"].contains(&one.state.as_str());
     let size: u64 = containers.iter().map(|one| one.size_rw).sum();
     let busy: u64 = containers.iter().filter(runs).map(|one| one.size_rw).sum();
-    let containers_row =
-        row("Containers", containers.len(), containers.iter().filter(runs).count(), size, size - busy);
+    row("Containers", containers.len(), containers.iter().filter(runs).count(), size, size - busy)
+}
 
-    let volumes = usage.volumes.as_deref().unwrap_or_default();
+fn of_volumes(volumes: &[Volume]) -> Row {
     let data = || volumes.iter().filter_map(|one| one.usage_data.as_ref());
-    let sum = |free: bool| -> u64 {
-        data().filter(|one| !free || one.ref_count == 0).map(|one| one.size.max(0) as u64).sum()
-    };
+    let size = |one: &VolumeUsage| one.size.max(0) as u64;
+    let free = data().filter(|one| one.ref_count == 0).map(size).sum();
     let used = data().filter(|one| one.ref_count > 0).count();
-    let volumes_row = row("Local Volumes", volumes.len(), used, sum(false), sum(true));
+    row("Local Volumes", volumes.len(), used, data().map(size).sum(), free)
+}
 
-    let builds = usage.build_cache.as_deref().unwrap_or_default();
+/// Without a percentage, as Docker's client has it.
+fn of_builds(builds: &[Build]) -> Row {
     let idle = builds.iter().filter(|one| !one.in_use && !one.shared).map(|one| one.size).sum();
     let active = builds.iter().filter(|one| one.in_use).count();
-    let mut builds_row = row("Build Cache", builds.len(), active, build_size(builds), idle);
-    for (name, text) in &mut builds_row {
-        if *name == "Reclaimable" {
-            *text = units::fine_size(idle);
-        }
+    let mut row = row("Build Cache", builds.len(), active, build_size(builds), idle);
+    for (_, text) in row.iter_mut().filter(|(name, _)| *name == "Reclaimable") {
+        *text = units::fine_size(idle);
     }
-    vec![images_row, containers_row, volumes_row, builds_row]
+    row
 }
 
 fn build_size(builds: &[Build]) -> u64 {

@@ -1,5 +1,7 @@
 //! `canoa events`: what happens in the engine.
 
+use std::collections::BTreeMap;
+
 use clap::Args as ClapArgs;
 use hyper::Method;
 use hyper::header::HeaderMap;
@@ -8,7 +10,6 @@ use jiff::tz::TimeZone;
 use lifecycle::printable;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 use super::failure::{Failure, Outcome};
 use super::{format, output, parse};

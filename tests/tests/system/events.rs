@@ -94,7 +94,7 @@ fn a_containers_life_is_told_step_by_step(lab: &Lab) {
     let expected: Vec<_> = expected.concat().into_iter().map(str::to_owned).collect();
     eventually("all is told", || told(lab, &[]).len() >= before + expected.len());
     let all = told(lab, &[]);
-    // A kill of the monitor's patience may be one only, where the first signal was enough.
+    // It doesn't hear the first signal: PID 1 takes none that it hasn't asked for.
     assert_eq!(short(&all[before..]), expected);
     let die = last(&all, "container", "die");
     assert_eq!(die["Actor"]["Attributes"]["exitCode"], "137");
