@@ -22,14 +22,30 @@ pub fn binary_size(bytes: u64) -> String {
         value /= 1024.0;
         unit += 1;
     }
-    // Four digits, wherever the point stands.
+    format!("{}{}", four_digits(value), UNITS[unit])
+}
+
+/// Bytes with four digits and a decimal unit: `1.982MB`.
+pub fn exact_size(bytes: u64) -> String {
+    const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1000.0 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    format!("{}{}", four_digits(value), UNITS[unit])
+}
+
+/// Four digits, wherever the point stands.
+fn four_digits(value: f64) -> String {
     let decimals = match value {
         v if v < 9.9995 => 3,
         v if v < 99.995 => 2,
         v if v < 999.95 => 1,
         _ => 0,
     };
-    format!("{}{}", without_zeros(format!("{value:.decimals$}")), UNITS[unit])
+    without_zeros(format!("{value:.decimals$}"))
 }
 
 /// Bytes with four digits and a decimal unit: `1.983MB`.

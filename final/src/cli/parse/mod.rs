@@ -58,7 +58,12 @@ pub fn filters(given: &[String]) -> Result<Option<String>, Failure> {
             Some((key, value)) if !key.trim().is_empty() => {
                 filters.entry(key.trim()).or_default().insert(value.trim(), true);
             }
-            _ => return Err(Failure::new(format!("--filter {filter:?}: write key=value"))),
+            _ => {
+                // Docker's words and exit status: there it is a flag that isn't understood.
+                let words = format!("invalid argument {filter:?} for \"-f, --filter\" flag");
+                let words = format!("{words}: bad format of filter (expected name=value)");
+                return Err(Failure::new(words).code(125));
+            }
         }
     }
     if filters.is_empty() {
