@@ -83,7 +83,8 @@ pub async fn run(client: &Client, args: Args) -> Outcome {
         attach_stderr: Some(!args.detach),
         tty: Some(args.tty),
         console_size: console_size(args.tty),
-        env: Some(parse::env::collect(&args.env, &args.env_file)?),
+        // 125 is of `run` and `create`.
+        env: Some(parse::env::collect(&args.env, &args.env_file).map_err(|failure| failure.code(1))?),
         cmd: Some(command.to_vec()),
         privileged: Some(args.privileged),
         user: Some(args.user.clone().unwrap_or_default()),

@@ -296,6 +296,8 @@ fn mistakes_end_as_the_stock_clients_do(lab: &Lab) {
         &["run"],
         &["exec"],
         &["exec", "box"],
+        &["exec", "--env-file", "/nope", "box", "true"],
+        &["exec", "-w", "nope", "box", "true"],
         &["ps", "--nope"],
         &["ps", "--filter", "nope"],
         &["images", "-f", "nope"],
