@@ -14,7 +14,9 @@ use e2e::wire::{Answer, ask, glance, request};
 use serde_json::{Value, json};
 
 pub const CASES: &[Case] = &[
-    case!(nonsense_in_any_field_of_a_body_is_refused_or_harmless).needs(&[Need::Canoa]).within(900),
+    case!(nonsense_in_any_field_of_a_body_is_refused_or_harmless)
+        .needs(&[Need::Canoa, Need::Root])
+        .within(900),
     case!(nonsense_in_parameters_is_refused_or_harmless).needs(&[Need::Canoa]),
     case!(nonsense_as_a_name_or_an_id_is_not_found).needs(&[Need::Canoa]),
     case!(versions_that_there_are_not_are_refused).needs(&[Need::Canoa]),

@@ -278,7 +278,10 @@ fn a_thousand_clients_at_once_are_served(lab: &Lab) {
         ("GET", "/containers/json"),
         ("GET", "/containers/box/json"),
         ("GET", "/events"),
+        // Each of these is two descriptors to the daemon.
         ("POST", "/containers/box/attach?stream=1&stdout=1&stdin=1"),
+        ("POST", "/containers/box/attach?stream=1&stdout=1"),
+        ("POST", "/containers/box/attach?stream=1&stderr=1"),
     ];
     let start = Instant::now();
     let mut open: Vec<UnixStream> = (0..1000)
