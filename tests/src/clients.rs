@@ -48,5 +48,7 @@ pub fn python(lab: &Lab, script: Script, arguments: &[&str]) -> Ran {
     command.arg("-B").arg(&file).args(arguments);
     command.env("DOCKER_HOST", format!("unix://{}", lab.socket().display()));
     command.env("PYTHONPATH", python_packages());
+    // An image of Docker Hub's that removes what is left over; here the lab does.
+    command.env("TESTCONTAINERS_RYUK_DISABLED", "true");
     lab.finish(&mut command)
 }

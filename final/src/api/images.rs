@@ -166,6 +166,9 @@ async fn inspect(app: App, name: String, version: Version) -> Result {
         "RootFS": { "Type": "layers", "Layers": layers.iter().map(ToString::to_string).collect::<Vec<_>>() },
         "Metadata": { "LastTagTime": times::NEVER },
     });
+    // Docker has taken it away with API 1.45, and docker-compose 1.29 can't recreate a container without it,
+    // whatever version it speaks: it looks there for the volumes that it has to carry over.
+    answer["ContainerConfig"] = answer["Config"].clone();
     if let Some(variant) = &config.variant {
         answer["Variant"] = json!(variant);
     }

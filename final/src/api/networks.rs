@@ -84,7 +84,6 @@ fn wanted(request: NetworkCreateRequest) -> Result<Wanted, Error> {
     let refused = [
         ("--ipv6", request.enable_ipv6 == Some(true)),
         ("--ipv4=false", request.enable_ipv4 == Some(false)),
-        ("--attachable", request.attachable == Some(true)),
         ("--ingress", request.ingress == Some(true)),
         ("--config-only", request.config_only == Some(true)),
         (
@@ -108,6 +107,8 @@ fn wanted(request: NetworkCreateRequest) -> Result<Wanted, Error> {
         gateway: given(config.gateway),
         range: given(config.ip_range),
         internal: request.internal == Some(true),
+        // docker-compose asks for it, for each of its networks.
+        attachable: request.attachable == Some(true),
         options: request.options.unwrap_or_default().into_iter().collect(),
         labels: request.labels.unwrap_or_default().into_iter().collect(),
     })
@@ -185,7 +186,7 @@ fn show(engine: &Engine, network: &Network, with_containers: bool) -> Ordered {
         "EnableIPv6": false,
         "IPAM": { "Driver": "default", "Options": null, "Config": config },
         "Internal": network.internal,
-        "Attachable": false,
+        "Attachable": network.attachable,
         "Ingress": false,
         "ConfigFrom": { "Network": "" },
         "ConfigOnly": false,

@@ -50,6 +50,9 @@ pub struct Network {
     /// Whether nothing leads out of it.
     #[serde(default)]
     pub internal: bool,
+    /// As it was given: whoever has no swarm may attach containers to any network.
+    #[serde(default)]
+    pub attachable: bool,
     /// As they were given.
     #[serde(default)]
     pub options: BTreeMap<String, String>,
@@ -73,6 +76,8 @@ pub struct Wanted {
     pub range: Option<String>,
     /// `--internal`
     pub internal: bool,
+    /// `--attachable`
+    pub attachable: bool,
     /// `-o`
     pub options: BTreeMap<String, String>,
     /// `--label`
@@ -178,6 +183,7 @@ impl Networks {
             wanted.range.as_deref().map(|text| choose::parse_range(text, &network)).transpose()?;
         network.name.clone_from(&wanted.name);
         network.internal = wanted.internal;
+        network.attachable = wanted.attachable;
         network.options.clone_from(&wanted.options);
         network.labels.clone_from(&wanted.labels);
         self.save(network.clone())?;

@@ -17,9 +17,9 @@ box.remove(force=True)
 
 pool = docker.types.IPAMPool(subnet="10.123.0.0/24", gateway="10.123.0.1")
 net = client.networks.create("fleet", driver="bridge", ipam=docker.types.IPAMConfig(pool_configs=[pool]),
-                             labels={"crew": "ada"}, check_duplicate=True, internal=False)
+                             labels={"crew": "ada"}, check_duplicate=True, internal=False, attachable=True)
 equal(net.attrs["IPAM"]["Config"], [{"Subnet": "10.123.0.0/24", "Gateway": "10.123.0.1"}])
-equal(net.attrs["Labels"], {"crew": "ada"})
+equal((net.attrs["Labels"], net.attrs["Attachable"]), ({"crew": "ada"}, True))
 equal([one.name for one in client.networks.list(filters={"type": "custom", "label": "crew"})], ["fleet"])
 equal([one.name for one in client.networks.list(names=["fleet"])], ["fleet"])
 equal([one.id for one in client.networks.list(ids=[net.id])], [net.id])

@@ -4,6 +4,8 @@
 
 mod at_once;
 mod bad_input;
+mod bollard_client;
+mod compose;
 mod copy;
 mod daemon;
 mod df;
@@ -37,6 +39,7 @@ mod sdk;
 mod sharing;
 mod shell;
 mod systemd;
+mod testcontainers;
 mod top;
 mod volumes;
 mod waits;
@@ -81,5 +84,8 @@ fn main() -> std::process::ExitCode {
         ps::CASES,
         top::CASES,
         sdk::CASES,
+        compose::CASES,
+        bollard_client::CASES,
+        testcontainers::CASES,
     ])
 }

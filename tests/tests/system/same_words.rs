@@ -267,7 +267,6 @@ fn mistakes_end_as_the_stock_clients_do(lab: &Lab) {
         &["network", "create", "sea"],
         &["network", "create", "--ipv6", "other"],
         &["network", "create", "--ipv4=false", "other"],
-        &["network", "create", "--attachable", "other"],
         &["network", "create", "--config-only", "other"],
         &["network", "create", "--scope", "swarm", "other"],
         &["network", "create", "--ipam-driver", "x", "other"],
