@@ -35,6 +35,7 @@ equal(told(container="box", type="container"), ["create", "start", "kill", "die"
 equal(told(event=["die", "start"], container="box"), ["start", "die"])
 equal(told(label="crew=ada", event="start"), ["start"])
 equal(told(label="crew=bob"), [])
+equal(told(image="base", event="create"), ["create"])
 equal(told(type="network"), ["connect", "disconnect"])
 die = next(client.events(decode=True, since=since, until=until, filters={"event": "die", "container": box.id}))
 equal(die["Actor"]["Attributes"]["exitCode"], "137")

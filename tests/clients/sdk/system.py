@@ -1,4 +1,4 @@
-"""The engine itself: ping, version, info; and the errors that every call can meet."""
+"""The engine itself: ping, version, info, df; and the errors that every call can meet."""
 
 import os
 
@@ -24,6 +24,17 @@ equal(info["OSType"], "linux")
 equal(info["Swarm"]["LocalNodeState"], "inactive")
 within("local", info["Plugins"]["Volume"])
 within("bridge", info["Plugins"]["Network"])
+
+# df: what is there, with sizes.
+client.volumes.create("kept")
+box = client.containers.create("base", "true", name="box")
+df = client.df()
+within("/box", [name for one in df["Containers"] for name in one["Names"]])
+within("kept", [one["Name"] for one in df["Volumes"]])
+within("base:latest", [tag for one in df["Images"] for tag in one["RepoTags"] or []])
+assert df["LayersSize"] >= 0 and isinstance(df["BuildCache"], list | None)
+assert all(isinstance(one["UsageData"]["Size"], int) for one in df["Volumes"])
+box.remove()
 
 # Each error has its class, its status and Docker's words.
 raises(docker.errors.NotFound, lambda: client.containers.get("nobody"), 404, "No such container: nobody")
