@@ -13,7 +13,14 @@ const COMPOSE: &[Need] = &[Need::Tool("docker-compose"), Need::Tool("busybox")];
 pub const CASES: &[Case] = &[
     case!(compose_brings_services_up_and_down).needs(COMPOSE).within(240),
     case!(compose_recreates_what_has_changed_and_nothing_else).needs(COMPOSE).within(240),
-    case!(compose_scales_stops_and_starts).needs(COMPOSE).within(240),
+    case!(compose_scales_stops_and_starts)
+        .needs(&[
+            Need::Tool("docker-compose"),
+            Need::Tool("busybox"),
+            // It pauses them, too.
+            Need::Controller("freezer"),
+        ])
+        .within(240),
     case!(compose_is_told_what_is_wrong).needs(COMPOSE).within(240),
 ];
 

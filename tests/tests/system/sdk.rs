@@ -11,9 +11,10 @@ const SDK: &[Need] = &[Need::Python("docker")];
 
 pub const CASES: &[Case] = &[
     case!(the_sdk_asks_the_engine_about_itself).needs(SDK),
-    case!(the_sdk_runs_containers).needs(SDK),
-    case!(the_sdk_leads_a_container_through_its_life).needs(SDK),
-    case!(the_sdk_reads_and_writes_streams).needs(SDK),
+    case!(the_sdk_runs_containers).needs(&[Need::Python("docker"), Need::Users]),
+    case!(the_sdk_leads_a_container_through_its_life)
+        .needs(&[Need::Python("docker"), Need::Controller("freezer")]),
+    case!(the_sdk_reads_and_writes_streams).needs(&[Need::Python("docker"), Need::Users]),
     case!(the_sdk_copies_files).needs(SDK),
     case!(the_sdk_follows_events).needs(SDK),
     case!(the_sdk_handles_networks).needs(SDK),
