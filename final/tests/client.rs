@@ -229,7 +229,7 @@ fn a_wrong_command_line_asks_the_engine_nothing() {
         (vec!["rm", ""], 1, "must not be empty"),
         (vec!["imags"], 1, "'images'"),
         (vec!["run", "-it", "base"], 1, "the input device is not a TTY"),
-        (vec!["ps", "-f", "x"], 1, "--filter"),
+        (vec!["ps", "-f", "x"], 125, "--filter"),
     ];
     for (arguments, code, word) in cases {
         let ended = output(engine.canoa(&arguments));
