@@ -103,8 +103,12 @@ impl Files {
     pub(super) fn oldest(&self) -> io::Result<File> {
         for _ in 0..PATIENCE {
             let Some(number) = self.numbers()?.pop() else { break };
+            let further = |by: u32| number.checked_add(by).is_some_and(|older| self.path(older).exists());
             match File::open(self.path(number)) {
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
+                // The names may have moved on since they were listed. Then the one before this is a number
+                // further or, in the middle of a rotation, two; in this order, it can't slip through.
+                Ok(file) if further(1) || further(2) || !self.is(number, &file)? => {}
                 opened => return opened,
             }
         }
