@@ -55,7 +55,7 @@ impl Desk {
                     Language::English =>
                         format!("there is no lesson {number}: they are 1 to {}", LESSONS.len()),
                     Language::Spanish =>
-                        format!("no hay lección {number}: son de la 1 a la {}", LESSONS.len()),
+                        format!("no hay lección {number}: van de la 1 a la {}", LESSONS.len()),
                 }
             );
         };

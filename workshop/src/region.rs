@@ -51,7 +51,7 @@ impl Broken {
         match self {
             Broken::Gone => "sus anclas no están",
             Broken::Half => "falta una de sus dos anclas",
-            Broken::Mixed => "sus anclas están más de una vez, o al revés",
+            Broken::Mixed => "sus anclas están repetidas, o en orden inverso",
             Broken::Conflict => "una fusión dejó en ella sus marcas de conflicto",
         }
     }

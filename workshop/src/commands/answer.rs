@@ -114,7 +114,7 @@ pub fn reset(home: &Path, language: Language, id: Option<&str>, yes: bool) -> Re
     let answered = matches!(desk.standing(&exercise)?, Standing::Written | Standing::Green);
     let question = match language {
         Language::English => format!("Blank your answer to {id}? It is kept. [y/N]"),
-        Language::Spanish => format!("¿Vacío tu respuesta de {id}? Se guarda. [s/N]"),
+        Language::Spanish => format!("¿Dejo en blanco {id}? Tu respuesta se guarda. [s/N]"),
     };
     match if answered && !yes { screen::yes(&question) } else { Some(true) } {
         Some(true) => {}
@@ -159,7 +159,7 @@ pub fn save(home: &Path, language: Language) -> Result<String> {
             "{}",
             language.pick(
                 "there is nothing to save: every exercise is as the reference has it",
-                "no hay nada que guardar: cada ejercicio está como en la referencia"
+                "no hay nada que guardar: todos los ejercicios están como en la referencia"
             )
         );
     }
@@ -182,7 +182,7 @@ pub fn save(home: &Path, language: Language) -> Result<String> {
             "{count} exercises are put aside in .taller/saved; the lesson is as the reference has it.\nGo on with them: cargo workshop resume\n"
         ),
         Language::Spanish => format!(
-            "{count} ejercicios quedan aparte en .taller/saved; la lección está como en la referencia.\nPara seguir con ellos: cargo taller resume\n"
+            "Respuestas guardadas aparte en .taller/saved: {count}; la lección está como en la referencia.\nPara seguir con ellas: cargo taller resume\n"
         ),
     })
 }
@@ -212,7 +212,7 @@ pub fn resume(home: &Path, language: Language, id: Option<&str>) -> Result<Strin
                 match language {
                     Language::English => format!("no answer of {id} has been kept: none was replaced"),
                     Language::Spanish =>
-                        format!("no hay respuestas guardadas de {id}: ninguna fue reemplazada"),
+                        format!("no hay respuestas guardadas de {id}: no se ha reemplazado ninguna"),
                 }
             );
         };

@@ -26,7 +26,7 @@ pub fn start(home: &Path, language: Language, number: u8, yes: bool) -> Result<S
     let question = match language {
         Language::English => format!("You have answers to {list}. Blank them, too? They are kept. [y/N]"),
         Language::Spanish => {
-            format!("Ya respondiste {list}. ¿Los vacío también? Tus respuestas se guardan. [s/N]")
+            format!("Ya respondiste {list}. ¿Dejo en blanco eso también? Tus respuestas se guardan. [s/N]")
         }
     };
     let said = if answered.is_empty() || yes { Some(true) } else { screen::yes(&question) };

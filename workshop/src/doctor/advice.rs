@@ -95,7 +95,7 @@ impl Advice {
             ),
             Privileged => say(
                 "You are inside a container, and what surrounds you forbids it. Start it with --privileged, or open\nthis repository in its own dev container (.devcontainer/), which does so.",
-                "Estás dentro de un contenedor, y lo que te rodea lo prohíbe. Inícialo con --privileged, o abre este\nrepositorio en su propio dev container (.devcontainer/), que lo hace así.",
+                "Estás dentro de un contenedor, y lo que te rodea lo prohíbe. Inícialo con --privileged, o abre este\nrepositorio en su propio dev container (.devcontainer/), que ya lo hace.",
             ),
             Uidmap => {
                 let why = say(
@@ -108,7 +108,7 @@ impl Advice {
             }
             Delegate => say(
                 "systemd gives you no cgroup of your own here. For one terminal:\n\n  systemd-run --user --scope -p Delegate=yes -- \"$SHELL\"\n\nShould the CPU limit still be missing, for good (then log out and in again):\n\n  sudo mkdir -p /etc/systemd/system/user@.service.d\n  printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' | sudo tee /etc/systemd/system/user@.service.d/delegate.conf\n  sudo systemctl daemon-reload",
-                "systemd no te da aquí un cgroup propio. Para una sola terminal:\n\n  systemd-run --user --scope -p Delegate=yes -- \"$SHELL\"\n\nSi aun así falta el límite de CPU, de forma permanente (luego cierra la sesión y vuelve a entrar):\n\n  sudo mkdir -p /etc/systemd/system/user@.service.d\n  printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' | sudo tee /etc/systemd/system/user@.service.d/delegate.conf\n  sudo systemctl daemon-reload",
+                "systemd no te da aquí un cgroup propio. Para una sola terminal:\n\n  systemd-run --user --scope -p Delegate=yes -- \"$SHELL\"\n\nSi aun así falta el límite de CPU, esto lo da para siempre (luego cierra la sesión y vuelve a entrar):\n\n  sudo mkdir -p /etc/systemd/system/user@.service.d\n  printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' | sudo tee /etc/systemd/system/user@.service.d/delegate.conf\n  sudo systemctl daemon-reload",
             ),
             InnerProcesses => say(
                 "A cgroup that holds processes can't hand controllers down, and yours does. In a container (the dev\ncontainer does this by itself), in the repository's folder:\n\n  sudo .devcontainer/cgroups",
@@ -120,7 +120,7 @@ impl Advice {
             ),
             OverlayPlace => say(
                 "The file system that holds canoa's data can't hold an overlay's writable layer (another overlay,\nNFS and some others can't). Put the data on ext4, xfs, btrfs or tmpfs: --data-root for the daemon.",
-                "El sistema de archivos donde están los datos de canoa no puede contener la capa de escritura de un\noverlay (no pueden otro overlay, NFS y algunos más). Pon los datos en ext4, xfs, btrfs o tmpfs: opción\n--data-root del daemon.",
+                "El sistema de archivos donde están los datos de canoa no puede contener la capa de escritura de un\noverlay (no pueden otro overlay, NFS y algunos más). Pon los datos en ext4, xfs, btrfs o tmpfs, con la opción\n--data-root del daemon.",
             ),
             OverlayModule => say(
                 "The kernel has not loaded overlayfs:\n\n  sudo modprobe overlay",
