@@ -111,7 +111,7 @@ fn rows(image: &Image, whole: bool) -> Vec<Row> {
             ("Tag", tag.to_owned()),
             ("UniqueSize", "N/A".to_owned()),
             // The same, of which Docker's command shows one digit more.
-            ("VirtualSize", units::exact_size(image.size)),
+            ("VirtualSize", units::fine_size(image.size)),
         ]
     };
     names.into_iter().map(row).collect()

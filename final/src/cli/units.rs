@@ -1,40 +1,35 @@
 //! Sizes and times in the words that Docker uses for them.
 
+const DECIMAL: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
+const BINARY: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+
 /// Bytes with three digits and a decimal unit: `0B`, `1.23MB`, `4kB`.
 pub fn size(bytes: u64) -> String {
-    const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
-    let mut value = bytes as f64;
-    let mut unit = 0;
-    // 999.5 would be rounded up to 1000 of this unit: that is 1 of the next.
-    while value >= 999.5 && unit + 1 < UNITS.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    format!("{}{}", three_digits(value), UNITS[unit])
+    // 999.5 would be rounded up to 1000 of a unit: that is 1 of the next.
+    let (value, unit) = scaled(bytes, 1000.0, 999.5, DECIMAL);
+    three_digits(value) + unit
 }
 
-/// Bytes with a binary unit, for memory: `1.944GiB`.
+/// Bytes with four digits and a decimal unit: `1.983MB`.
+pub fn fine_size(bytes: u64) -> String {
+    let (value, unit) = scaled(bytes, 1000.0, 1000.0, DECIMAL);
+    four_digits(value) + unit
+}
+
+/// Bytes with four digits and a binary unit, for memory: `1.944GiB`.
 pub fn binary_size(bytes: u64) -> String {
-    const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    let mut value = bytes as f64;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    format!("{}{}", four_digits(value), UNITS[unit])
+    let (value, unit) = scaled(bytes, 1024.0, 1024.0, BINARY);
+    four_digits(value) + unit
 }
 
-/// Bytes with four digits and a decimal unit: `1.982MB`.
-pub fn exact_size(bytes: u64) -> String {
-    const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
-    let mut value = bytes as f64;
-    let mut unit = 0;
-    while value >= 1000.0 && unit + 1 < UNITS.len() {
-        value /= 1000.0;
+/// A number of bytes in the first unit in which it is less than `limit`; each is `step` of the one before.
+fn scaled(bytes: u64, step: f64, limit: f64, units: [&'static str; 7]) -> (f64, &'static str) {
+    let (mut value, mut unit) = (bytes as f64, 0);
+    while value >= limit && unit + 1 < units.len() {
+        value /= step;
         unit += 1;
     }
-    format!("{}{}", four_digits(value), UNITS[unit])
+    (value, units[unit])
 }
 
 /// Four digits, wherever the point stands.
@@ -46,25 +41,6 @@ fn four_digits(value: f64) -> String {
         _ => 0,
     };
     without_zeros(format!("{value:.decimals$}"))
-}
-
-/// Bytes with four digits and a decimal unit: `1.983MB`.
-pub fn fine_size(bytes: u64) -> String {
-    const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
-    let mut value = bytes as f64;
-    let mut unit = 0;
-    while value >= 1000.0 && unit + 1 < UNITS.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    // Four digits, wherever the point stands.
-    let decimals = match value {
-        v if v < 9.9995 => 3,
-        v if v < 99.995 => 2,
-        v if v < 999.95 => 1,
-        _ => 0,
-    };
-    format!("{}{}", without_zeros(format!("{value:.decimals$}")), UNITS[unit])
 }
 
 fn three_digits(value: f64) -> String {

@@ -49,16 +49,22 @@ def raw(connection):
     """The SDK gives the socket itself, or what http.client has wrapped around it."""
     return getattr(connection, "_sock", connection)
 
+
+def rest(connection):
+    """All that comes until the other side closes."""
+    received = b""
+    while chunk := connection.recv(4096):
+        received += chunk
+    return received
+
+
 # A conversation with `cat`: stdin is closed by us, and it ends by that.
 cat = client.containers.create("base", "cat", stdin_open=True, detach=False)
 connection = raw(cat.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}))
 cat.start()
 connection.sendall(b"through\n")
 connection.shutdown(socket.SHUT_WR)
-received = b""
-while chunk := connection.recv(4096):
-    received += chunk
-equal(received, b"\x01\0\0\0\0\0\0\x08through\n")
+equal(rest(connection), b"\x01\0\0\0\0\0\0\x08through\n")
 connection.close()
 equal(cat.wait()["StatusCode"], 0)
 cat.remove()
@@ -69,10 +75,7 @@ connection = raw(shell.attach_socket(params={"stdin": 1, "stdout": 1, "stream": 
 shell.start()
 shell.resize(height=33, width=77)
 connection.sendall(b"stty size; exit 4\n")
-received = b""
-while chunk := connection.recv(4096):
-    received += chunk
-within(b"33 77\r\n", received)
+within(b"33 77\r\n", rest(connection))
 equal(shell.wait()["StatusCode"], 4)
 shell.remove()
 
@@ -94,10 +97,7 @@ within("CapEff:\t000001ff", box.exec_run("grep CapEff /proc/self/status", privil
 connection = raw(box.exec_run("cat", stdin=True, socket=True).output)
 connection.sendall(b"asked\n")
 connection.shutdown(socket.SHUT_WR)
-received = b""
-while chunk := connection.recv(4096):
-    received += chunk
-equal(received, b"\x01\0\0\0\0\0\0\x06asked\n")
+equal(rest(connection), b"\x01\0\0\0\0\0\0\x06asked\n")
 connection.close()
 
 api = client.api
